@@ -1,0 +1,40 @@
+"""A batch of Poseidon permutations: one permutation a row, no row knows another."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from prover.air.builder import AirBuilder
+from prover.air.poseidon import column_count, constrain_permutation
+from prover.field.koalabear import PRIME, Montgomery, encode
+from prover.hash.poseidon_parameters import POSEIDON16_20, WIDTH
+from prover.stark.circuit import Circuit, define_circuit
+
+NAME = "poseidon-batch"
+COLUMNS = column_count(POSEIDON16_20)
+
+
+def constrain(air: AirBuilder) -> None:
+    """Every row is one permutation."""
+    inputs = [air.column(f"input {i}") for i in range(WIDTH)]
+    constrain_permutation(air, "permutation", inputs, POSEIDON16_20)
+
+
+def circuit() -> Circuit:
+    """The circuit of one table."""
+    return define_circuit(NAME, [("permutations", constrain)])
+
+
+def random_inputs(log_height: int, seed: int) -> Montgomery:
+    """Inputs for every row: (16, height)."""
+    generator = np.random.default_rng(seed)
+    return encode(generator.integers(0, PRIME, size=(WIDTH, 1 << log_height), dtype=np.int64))
+
+
+def fill(inputs: Montgomery, *, threads: int) -> Montgomery:
+    """The trace of all permutations."""
+    from prover.hash.poseidon_kernels import trace_rows
+
+    trace = np.empty((COLUMNS, inputs.shape[1]), dtype=np.uint32)
+    trace_rows(inputs, trace, threads=threads)
+    return trace

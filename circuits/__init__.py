@@ -1,0 +1,1 @@
+"""States, table by table, that what the rollup says is what happened."""

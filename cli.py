@@ -1,0 +1,384 @@
+"""The command line: parses, calls one function of a room, prints.
+
+Nothing heavy is imported before a command asks for it, so that `--help` and `--version` answer at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+VERSION = "0.1.0"
+"""The one place of the version: pyproject.toml reads it from here, so `--version` needs no installed metadata."""
+
+ROOMS = ("prover", "rollup", "circuits", "verifier_contracts", "benchmarks")
+"""The packages of this project."""
+
+EXIT_REFUSED = 1
+"""A proof was refused, or a self-test failed: the command worked and the answer is no."""
+
+EXIT_BAD_INPUT = 2
+"""The command line or an input file is wrong: nothing was decided."""
+
+EXIT_BUG = 3
+"""Something happened that this project did not foresee."""
+
+EXIT_INTERRUPTED = 130
+"""Stopped by Ctrl-C: what a shell reports for it (128 + SIGINT)."""
+
+PIPE_COLUMNS = 200
+"""How wide a table may be where no terminal tells its width."""
+
+EXIT_CODES = """\b
+Exit codes:
+  0    done, and the answer is yes
+  1    done, and the answer is no: a proof was refused, a check failed
+  2    bad usage or a bad input file: nothing was decided
+  3    a bug in this program; CLEARING_TRACEBACK=1 shows where
+  130  interrupted
+\b
+Results go to stdout; logs and progress go to stderr."""
+
+logger = logging.getLogger("clearing")
+
+
+class Refused(click.ClickException):
+    """The answer is no: a proof was refused or a check failed."""
+
+    exit_code = EXIT_REFUSED
+
+
+class BadInput(click.ClickException):
+    """An input cannot be read as what it should be."""
+
+    exit_code = EXIT_BAD_INPUT
+
+
+# --------------------------------------------------------------------------------------------- what commands share
+
+
+@dataclass(frozen=True, slots=True)
+class LazyCommand:
+    """Where a command lives, and the line that the list of commands shows without importing it."""
+
+    target: str
+    """`module:attribute`."""
+    summary: str
+
+    def load(self) -> click.Command:
+        """Import the command."""
+        module, _, attribute = self.target.partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{self.target} is not a click command")
+        return command
+
+
+class LazyGroup(click.Group):
+    """A group that knows some of its commands by name only and imports the one that runs."""
+
+    def __init__(
+        self, *args: Any, registry: Callable[[], Mapping[str, LazyCommand]], **settings: Any
+    ) -> None:
+        """Take the registry as a function, so that the package which holds it is not imported before its turn."""
+        super().__init__(*args, **settings)
+        self._registry = registry
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the commands in alphabetical order."""
+        return sorted({*super().list_commands(ctx), *self._registry()})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command; None when there is none of that name."""
+        lazy = self._registry().get(cmd_name)
+        return lazy.load() if lazy else super().get_command(ctx, cmd_name)
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands with their summaries and import none of them."""
+        registry = self._registry()
+        summaries = {name: command.get_short_help_str(80) for name, command in self.commands.items()}
+        summaries |= {name: lazy.summary for name, lazy in registry.items()}
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(summaries.items()))
+
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object instead of a table."
+)
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """Print a result for programs."""
+    click.echo(json.dumps(document, indent=2))
+
+
+def read_input(path: Path, limit_bytes: int) -> bytes:
+    """Read a whole input file; one that is absent, unreadable or longer than the limit is a bad input.
+
+    A file of any size costs at most the limit in memory.
+    """
+    name = click.format_filename(path)
+    try:
+        with path.open("rb") as file:
+            content = file.read(limit_bytes + 1)
+    except OSError as error:
+        raise BadInput(f"cannot read {name!r}: {error.strerror}") from error
+    if len(content) > limit_bytes:
+        raise BadInput(f"{name!r} is longer than {limit_bytes:,} bytes, the most that such a file can have")
+    return content
+
+
+@contextmanager
+def progress_on_stderr() -> Iterator[Callable[[str, float], None]]:
+    """Give long work a callback that draws a bar a stage on a terminal, and logs the stages anywhere else."""
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda stage, fraction: logger.info("%s: %.0f %%", stage, 100 * fraction)
+        return
+    with Progress(console=console, transient=True) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def show(stage: str, fraction: float) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=1.0)
+            bars.update(tasks[stage], completed=fraction)
+
+        yield show
+
+
+# ----------------------------------------------------------------------------------------------------- the commands
+
+
+def _commands() -> Mapping[str, LazyCommand]:
+    """Commands that live outside this file."""
+    return {}
+
+
+def _benchmarks() -> Mapping[str, LazyCommand]:
+    import benchmarks
+
+    return benchmarks.COMMANDS
+
+
+@click.group(
+    cls=LazyGroup,
+    registry=_commands,
+    epilog=EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.version_option(VERSION, prog_name="clearing")
+@click.option("-v", "--verbose", count=True, help="Log to stderr what is done; twice for more.")
+def clearing(verbose: int) -> None:
+    """Clear options with proofs: a zero-knowledge rollup in Python."""
+    logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    for name in (logger.name, *ROOMS):
+        logging.getLogger(name).setLevel((logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)])
+
+
+@clearing.command()
+@json_option
+def doctor(as_json: bool) -> None:
+    """Describe this machine and test the kernels on it against independent libraries.
+
+    \b
+    Examples:
+      clearing doctor
+      clearing doctor --json
+    """  # noqa: D301 - the backspace is click's own mark for a paragraph that is not rewrapped
+    from benchmarks.machine import describe
+    from prover.doctor import self_test
+
+    machine, results = describe(), self_test()
+    healthy = all(result.passed for result in results)
+    if as_json:
+        print_json(
+            {"machine": asdict(machine), "self_test": [asdict(r) for r in results], "healthy": healthy}
+        )
+    else:
+        _print_table("this machine", ("what", "value"), machine.rows())
+        _print_table(
+            "self-test",
+            ("kernel", "compared with", "seconds", "result"),
+            [(r.name, r.oracle, f"{r.seconds:.2f}", r.failure or "agrees") for r in results],
+        )
+    if not healthy:
+        failed = ", ".join(result.name for result in results if not result.passed)
+        raise Refused(f"these kernels give wrong answers on this machine: {failed}")
+
+
+@clearing.command()
+@click.argument("preset", required=False)
+@json_option
+def soundness(preset: str | None, as_json: bool) -> None:
+    """Print the provable bits of every preset, or every round of one, at the sizes of reference.
+
+    A proof's own bits are computed from its key and heights when it is verified; these are for choosing a preset.
+
+    \b
+    Examples:
+      clearing soundness
+      clearing soundness keccak-100-rate-4
+      clearing soundness --json
+    """  # noqa: D301 - the backspace is click's own mark for a paragraph that is not rewrapped
+    from prover.parameters import PRESETS
+    from prover.soundness import soundness as report_on
+    from prover.soundness.reference import REFERENCE_LOG_HEIGHTS, reference_shape, rounded_down
+    from prover.soundness.shape import TWO_ADICITY
+
+    if preset is not None and preset not in PRESETS:
+        raise click.UsageError(f"there is no preset {preset!r}, only {', '.join(PRESETS)}")
+    reports = [
+        (parameters, log_height, report_on(reference_shape(parameters, log_height)))
+        for parameters in ([PRESETS[preset]] if preset else PRESETS.values())
+        for log_height in REFERENCE_LOG_HEIGHTS
+        if log_height + parameters.log_blowup <= TWO_ADICITY
+    ]
+    if as_json:
+        entries = [
+            {"parameters": asdict(parameters), "log_height": log_height, **report.to_json()}
+            for parameters, log_height, report in reports
+        ]
+        print_json({"presets": entries})
+        return
+    for parameters, log_height, report in reports if preset else []:
+        _print_table(
+            f"{_marked(parameters.name, parameters.is_insecure)}, 2^{log_height} rows, {report.regime}",
+            ("round", "bits", "grinding", "bits without"),
+            [
+                (r.name, rounded_down(r.bits), str(r.grinding), rounded_down(r.bits_without_grinding))
+                for r in report.rounds
+            ],
+        )
+    _print_table(
+        "provable bits: the least of all rounds, grinding included, and without",
+        ("preset", "rate", "queries", "rows", "regime", "bits", "weakest round", "without", "summed"),
+        [
+            (
+                _marked(parameters.name, parameters.is_insecure),
+                f"1/{1 << parameters.log_blowup}",
+                str(parameters.queries),
+                f"2^{log_height}",
+                report.regime,
+                rounded_down(report.minimum),
+                report.weakest_round,
+                rounded_down(report.minimum_without_grinding),
+                rounded_down(report.summed_bits),
+            )
+            for parameters, log_height, report in reports
+        ],
+    )
+
+
+def _marked(name: str, is_insecure: bool) -> str:
+    """The name of a preset; an insecure one is never shown without saying so."""
+    return f"{name} INSECURE" if is_insecure else name
+
+
+@clearing.group(cls=LazyGroup, registry=_benchmarks)
+def bench() -> None:
+    """Measure this project on this machine.
+
+    Figures are never tests: nothing here fails for being slow.
+    """
+
+
+def _print_table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table; a pipe gets it in full width and without colours."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*headings, title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    # A pipe has no width, and cut cells would help nobody there.
+    (Console() if sys.stdout.isatty() else Console(width=PIPE_COLUMNS)).print(table)
+
+
+# -------------------------------------------------------------------------------------------------------- the entry
+
+
+def check_rooms() -> None:
+    """Refuse to run on somebody else's packages.
+
+    The names of the rooms are ordinary words, and packages of these names exist elsewhere.
+    One that was installed over ours would be imported without a word.
+    """
+    home = Path(__file__).resolve().parent
+    for room in ROOMS:
+        found = importlib.util.find_spec(room)
+        origin = found.origin if found else None
+        if origin is None or Path(origin).resolve().parent.parent != home:
+            raise BadInput(
+                f"the package {room!r} is {origin or 'missing'}, not the one beside {home / 'cli.py'}: "
+                "install this project into a virtual environment of its own"
+            )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and give its exit code; what goes wrong is one line on stderr."""
+    try:
+        check_rooms()
+        # Not click's own `main`: that one leaves the process when a pipe breaks.
+        with clearing.make_context(
+            "clearing", list(sys.argv[1:] if arguments is None else arguments)
+        ) as context:
+            clearing.invoke(context)
+        sys.stdout.flush()
+    except click.exceptions.Exit as ending:
+        return ending.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return EXIT_BAD_INPUT
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "clearing"
+        return _complain(f"{error.format_message()} (see `{command} --help`)", EXIT_BAD_INPUT)
+    except click.FileError as error:
+        return _complain(error.format_message(), EXIT_BAD_INPUT)
+    except click.ClickException as error:
+        return _complain(error.format_message(), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        return _complain("interrupted", EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read the output has enough; leave nothing in the buffer for the interpreter to fail on.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except MemoryError:
+        return _complain("there is not enough memory for this", EXIT_BAD_INPUT)
+    except Exception as error:  # noqa: BLE001 - the last line of defence: a bug ends in one line too
+        if os.environ.get("CLEARING_TRACEBACK"):
+            traceback.print_exc()
+        return _complain(
+            f"this is a bug in clearing: {type(error).__name__}: {error} (CLEARING_TRACEBACK=1 shows where)",
+            EXIT_BUG,
+        )
+    return 0
+
+
+def _complain(message: str, code: int) -> int:
+    """Print one line to stderr, whatever the message is made of, and give the code back."""
+    line = " ".join(message.split())
+    click.echo(f"clearing: {''.join(c if c.isprintable() else '?' for c in line)}", err=True)
+    return code
+
+
+if __name__ == "__main__":
+    # Run the module under its own name, so that commands in other files that import it meet the same classes.
+    from cli import main as run
+
+    sys.exit(run())

@@ -1,0 +1,1 @@
+"""A STARK prover and verifier for any set of tables."""

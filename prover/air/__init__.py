@@ -1,0 +1,1 @@
+"""Tables of constraints: how they are stated, checked and evaluated."""

@@ -1,0 +1,151 @@
+"""The kernels of this machine, compared with libraries that share no code with them.
+
+Compilers and processors differ: what passed elsewhere is asked again here.
+Every check takes random inputs together with the edges of its domain.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from prover.field.koalabear import GENERATOR, PRIME
+
+SAMPLES = 1001
+"""Odd, so that no number of lanes divides it and the ends of slices are tried too."""
+
+QUINTIC_MODULUS = (-1, 0, 1, 0, 0)
+"""X^5 + X^2 - 1 without its leading term, as py_ecc takes it."""
+
+SEPTIC_MODULUS = (-5, -3, 0, 0, 0, 0, 0)
+"""z^7 - 3z - 5, likewise."""
+
+POSEIDON_ANSWER = (
+    *(610090613, 935319874, 1893335292, 796792199, 356405232, 552237741, 55134556, 1215104204),
+    *(1823723405, 1133298033, 1780633798, 1453946561, 710069176, 1128629550, 1917333254, 1175481618),
+)
+"""The permutation of 0, 1, ..., 15 with 20 partial rounds, as published with Plonky3 and leanSpec."""
+
+
+class DisagreementError(Exception):
+    """A kernel and its referee give different answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How one check went."""
+
+    name: str
+    oracle: str
+    seconds: float
+    """With the compilation of what was not compiled before."""
+    failure: str | None
+    """One line that says what went wrong, or None."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the kernel and its referee agree."""
+        return self.failure is None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One family of kernels and what referees it."""
+
+    name: str
+    oracle: str
+    compare: Callable[[random.Random], None]
+
+
+def self_test(seed: int = 0) -> list[Result]:
+    """Run every check; one that fails in any way is reported, and the next one runs."""
+    return [run_check(check, random.Random(seed)) for check in CHECKS]
+
+
+def run_check(check: Check, source: random.Random) -> Result:
+    """Run one check on inputs from a source of randomness."""
+    start = time.perf_counter()
+    failure = None
+    try:
+        check.compare(source)
+    except Exception as error:  # noqa: BLE001 - a doctor reports whatever is wrong, a broken install as well
+        failure = f"{type(error).__name__}: {error}"
+    return Result(check.name, check.oracle, time.perf_counter() - start, failure)
+
+
+def require_equal(what: str, ours: Any, theirs: Any) -> None:
+    """Raise unless two answers are equal."""
+    if ours != theirs:
+        raise DisagreementError(f"{what} differs")
+
+
+def elements(source: random.Random, count: int = SAMPLES) -> list[int]:
+    """Canonical field elements, first the edges."""
+    edges = [0, 1, PRIME - 1, PRIME - 2, 2**24, PRIME >> 1]
+    return (edges + [source.randrange(PRIME) for _ in range(count)])[:count]
+
+
+def galois_field() -> Any:
+    """The base field as galois has it; the generator is given because a search for one takes seconds."""
+    import galois
+
+    return galois.GF(PRIME, primitive_element=GENERATOR, verify=False)
+
+
+def extension_field(modulus: tuple[int, ...]) -> Any:
+    """An extension of the base field as py_ecc has it."""
+    from py_ecc.fields.field_elements import FQP
+
+    def set_up(self: Any, coefficients: Any) -> None:
+        FQP.__init__(self, coefficients, modulus)
+
+    return type("Extension", (FQP,), {"degree": len(modulus), "field_modulus": PRIME, "__init__": set_up})
+
+
+def coefficients_of(value: Any) -> Any:
+    """The coordinates of one of py_ecc's extension elements, constant term first."""
+    return tuple(int(coefficient) % PRIME for coefficient in value.coeffs)
+
+
+def compare_keccak_definition(source: random.Random) -> None:
+    """The definition of Keccak-256 on messages around the lengths of a block."""
+    from Crypto.Hash import keccak
+
+    from prover.hash.keccak import keccak256_reference
+
+    for length in (0, 1, 135, 136, 137, 272, 1000):
+        message = source.randbytes(length)
+        theirs = keccak.new(digest_bits=256, data=message).digest()
+        require_equal(f"the digest of {length} bytes", keccak256_reference(message), theirs)
+
+
+def compare_curve(source: random.Random) -> None:
+    """Multiples of the generator: kG and mG added by py_ecc are (k + m)G."""
+    from py_ecc.bn128 import bn128_curve
+
+    from prover.curve import septic
+
+    field = extension_field(SEPTIC_MODULUS)
+
+    def lift(point: septic.GroupElement) -> Any:
+        return None if point is None else (field(point.x), field(point.y))
+
+    def lower(pair: Any) -> septic.GroupElement:
+        return None if pair is None else septic.Point(coefficients_of(pair[0]), coefficients_of(pair[1]))
+
+    for _ in range(4):
+        k, m = source.randrange(septic.ORDER), source.randrange(septic.ORDER)
+        left, right = septic.multiply_generator(k), septic.multiply(septic.GENERATOR, m)
+        # py_ecc adds points of any curve y^2 = x^3 + ax + b that are neither equal nor opposite.
+        theirs = lower(bn128_curve.add(lift(left), lift(right)))
+        require_equal("a sum of points", septic.add(left, right), theirs)
+        require_equal("a multiple of the generator", septic.multiply_generator(k + m), theirs)
+
+
+CHECKS: tuple[Check, ...] = (
+    Check("Keccak-256, definition", "pycryptodome", compare_keccak_definition),
+    Check("septic curve", "py_ecc", compare_curve),
+)

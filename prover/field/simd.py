@@ -1,0 +1,522 @@
+"""Vectors of 16 lanes of 32 bits and of 8 lanes of 64 bits, as numba types with intrinsic operations.
+
+    u32x16   lane 0 | lane 1 | lane 2 | lane 3 | ..        one field element a lane, Montgomery form, below p
+    u64x8    lane 0          | lane 1          | ..        the same 512 bits
+
+LLVM lowers the vectors to whatever registers the processor has: one of 512 bits, two of 256, four of 128.
+A product of 32-bit lanes needs 64 bits, so lanes are multiplied in two halves: the even ones and the odd ones.
+Indices are flat, in elements, into C-contiguous arrays; addresses are plain integers and need no alignment.
+
+Under NUMBA_DISABLE_JIT=1 the numpy twins of the same names take over: an intrinsic cannot run as plain Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import config, types
+from numba.core import cgutils
+from numba.core.errors import TypingError
+from numba.extending import intrinsic, models, register_model
+
+from prover.field import simd_twins
+from prover.field.koalabear import MONTGOMERY_RADIX, PRIME
+
+MINUS_INVERSE_PRIME = -pow(PRIME, -1, MONTGOMERY_RADIX) % MONTGOMERY_RADIX
+"""-1/p modulo 2^32: t + q p has a low word of zero when q = -t / p mod 2^32."""
+
+INT32, INT64 = ir.IntType(32), ir.IntType(64)
+LANES32 = ir.VectorType(INT32, 16)
+LANES64 = ir.VectorType(INT64, 8)
+
+Emit = Callable[..., Any]
+"""Takes an LLVM builder and operands and gives the value that the emitted instructions compute."""
+
+
+class Vector32(types.Type):
+    """Sixteen lanes of 32 bits."""
+
+    def __init__(self) -> None:
+        super().__init__(name="u32x16")
+
+
+class Vector64(types.Type):
+    """Eight lanes of 64 bits."""
+
+    def __init__(self) -> None:
+        super().__init__(name="u64x8")
+
+
+@register_model(Vector32)
+class _Model32(models.PrimitiveModel):
+    def __init__(self, manager: Any, frontend_type: Any) -> None:
+        super().__init__(manager, frontend_type, LANES32)
+
+
+@register_model(Vector64)
+class _Model64(models.PrimitiveModel):
+    def __init__(self, manager: Any, frontend_type: Any) -> None:
+        super().__init__(manager, frontend_type, LANES64)
+
+
+u32x16 = Vector32()
+u64x8 = Vector64()
+_LLVM = {u32x16: LANES32, u64x8: LANES64}
+_SCALAR = {u32x16: types.uint32, u64x8: types.uint64}
+
+
+# --- how intrinsics are made ------------------------------------------------------------------------------------------
+
+
+def _operation(emit: Emit, result: Any, *arguments: Any) -> Any:
+    """Make an intrinsic of up to three operands from what it emits."""
+    signature = result(*arguments)
+
+    def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        return emit(builder, *values)
+
+    def typed(*_types: Any) -> Any:
+        return signature, generate
+
+    # numba matches operands by the number of named parameters, so each count has its own definition.
+    if len(arguments) == 0:
+        return intrinsic(lambda context: typed())
+    if len(arguments) == 1:
+        return intrinsic(lambda context, a: typed(a))
+    if len(arguments) == 2:
+        return intrinsic(lambda context, a, b: typed(a, b))
+    return intrinsic(lambda context, a, b, c: typed(a, b, c))
+
+
+def _constant(llvm_type: Any, value: int) -> Any:
+    return ir.Constant(llvm_type, [value] * llvm_type.count)
+
+
+def _call(builder: Any, name: str, result: Any, *operands: Any) -> Any:
+    """Call one of LLVM's own functions, such as a rotation."""
+    function_type = ir.FunctionType(result, [operand.type for operand in operands])
+    return builder.call(cgutils.get_or_insert_function(builder.module, function_type, name), operands)
+
+
+def _spread(builder: Any, scalar: Any, llvm_type: Any) -> Any:
+    undefined = ir.Constant(llvm_type, ir.Undefined)
+    first = builder.insert_element(undefined, scalar, INT32(0))
+    return builder.shuffle_vector(first, undefined, _constant(ir.VectorType(INT32, llvm_type.count), 0))
+
+
+def _shuffle(builder: Any, left: Any, right: Any, order: list[int]) -> Any:
+    """Pick lanes of two vectors; the right one's are numbered after the left one's."""
+    return builder.shuffle_vector(left, right, ir.Constant(ir.VectorType(INT32, len(order)), order))
+
+
+# --- memory -----------------------------------------------------------------------------------------------------------
+
+
+def _element_pointer(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
+    return builder.gep(context.make_array(array_type)(context, builder, array).data, [index])
+
+
+def _check_array(array: Any, scalar: Any) -> None:
+    is_right = isinstance(array, types.Array) and array.dtype == scalar and array.layout == "C"
+    if not is_right:
+        raise TypingError(f"a C-contiguous array of {scalar} is needed, not {array}")
+
+
+def _load_emitted(builder: Any, pointer: Any, llvm_type: Any, alignment: int) -> Any:
+    value = builder.load(builder.bitcast(pointer, llvm_type.as_pointer()))
+    value.align = alignment
+    return value
+
+
+def _store_emitted(builder: Any, pointer: Any, value: Any, alignment: int) -> None:
+    instruction = builder.store(value, builder.bitcast(pointer, value.type.as_pointer()))
+    instruction.align = alignment
+
+
+def _make_load(vector: Any) -> Any:
+    @intrinsic
+    def load(_typing: Any, array: Any, index: Any) -> Any:
+        _check_array(array, _SCALAR[vector])
+
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            pointer = _element_pointer(context, builder, signature.args[0], *values)
+            return _load_emitted(builder, pointer, _LLVM[vector], _SCALAR[vector].bitwidth // 8)
+
+        return vector(array, types.intp), generate
+
+    return load
+
+
+def _make_store(vector: Any) -> Any:
+    @intrinsic
+    def store(_typing: Any, array: Any, index: Any, value: Any) -> Any:
+        _check_array(array, _SCALAR[vector])
+
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            pointer = _element_pointer(context, builder, signature.args[0], values[0], values[1])
+            _store_emitted(builder, pointer, values[2], _SCALAR[vector].bitwidth // 8)
+            return context.get_dummy_value()
+
+        return types.void(array, types.intp, vector), generate
+
+    return store
+
+
+def _make_load_at(vector: Any) -> Any:
+    def emit(builder: Any, address: Any) -> Any:
+        pointer = builder.inttoptr(address, _LLVM[vector].as_pointer())
+        return _load_emitted(builder, pointer, _LLVM[vector], 1)
+
+    return _operation(emit, vector, types.intp)
+
+
+def _make_store_at(vector: Any) -> Any:
+    @intrinsic
+    def store_at(_typing: Any, address: Any, value: Any) -> Any:
+        def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+            pointer = builder.inttoptr(values[0], values[1].type.as_pointer())
+            _store_emitted(builder, pointer, values[1], 1)
+            return context.get_dummy_value()
+
+        return types.void(types.intp, vector), generate
+
+    return store_at
+
+
+@intrinsic
+def _load_widened(_typing: Any, array: Any, index: Any) -> Any:
+    _check_array(array, types.uint32)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        pointer = _element_pointer(context, builder, signature.args[0], *values)
+        return builder.zext(_load_emitted(builder, pointer, ir.VectorType(INT32, 8), 4), LANES64)
+
+    return u64x8(array, types.intp), generate
+
+
+@intrinsic
+def _store_narrowed(_typing: Any, array: Any, index: Any, value: Any) -> Any:
+    _check_array(array, types.uint32)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        pointer = _element_pointer(context, builder, signature.args[0], values[0], values[1])
+        _store_emitted(builder, pointer, builder.trunc(values[2], ir.VectorType(INT32, 8)), 4)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, u64x8), generate
+
+
+@intrinsic
+def _address_of(_typing: Any, array: Any, index: Any) -> Any:
+    if not (isinstance(array, types.Array) and array.layout == "C"):
+        raise TypingError(f"a C-contiguous array is needed, not {array}")
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.ptrtoint(_element_pointer(context, builder, signature.args[0], *values), INT64)
+
+    return types.intp(array, types.intp), generate
+
+
+@intrinsic
+def _gather64(_typing: Any, array: Any, indices: Any) -> Any:
+    _check_array(array, types.uint64)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        base = context.make_array(signature.args[0])(context, builder, values[0]).data
+        result = ir.Constant(LANES64, ir.Undefined)
+        for lane in range(8):
+            index = builder.extract_element(values[1], INT32(lane))
+            result = builder.insert_element(result, builder.load(builder.gep(base, [index])), INT32(lane))
+        return result
+
+    return u64x8(array, u64x8), generate
+
+
+# --- field arithmetic -------------------------------------------------------------------------------------------------
+
+
+def _minimum(builder: Any, left: Any, right: Any) -> Any:
+    return builder.select(builder.icmp_unsigned("<", left, right), left, right)
+
+
+def _field_add(builder: Any, left: Any, right: Any) -> Any:
+    # Below p the difference wraps to a huge word, so that the smaller of both is the reduced sum.
+    total = builder.add(left, right)
+    return _minimum(builder, total, builder.sub(total, _constant(LANES32, PRIME)))
+
+
+def _field_subtract(builder: Any, left: Any, right: Any) -> Any:
+    difference = builder.sub(left, right)
+    return _minimum(builder, difference, builder.add(difference, _constant(LANES32, PRIME)))
+
+
+def _field_negate(builder: Any, value: Any) -> Any:
+    # p - 0 = p is no element: of 0 - 0 and p - 0 the smaller one is right, for all others p - x is.
+    negative = builder.sub(_constant(LANES32, 0), value)
+    return _minimum(builder, negative, builder.add(negative, _constant(LANES32, PRIME)))
+
+
+def _reduce_once(builder: Any, value: Any) -> Any:
+    return _minimum(builder, value, builder.sub(value, _constant(LANES32, PRIME)))
+
+
+def _even(builder: Any, vector: Any) -> Any:
+    """The even lanes, each in a lane of 64 bits."""
+    return builder.and_(builder.bitcast(vector, LANES64), _constant(LANES64, 0xFFFFFFFF))
+
+
+def _odd(builder: Any, vector: Any) -> Any:
+    """The odd lanes, each in a lane of 64 bits."""
+    return builder.lshr(builder.bitcast(vector, LANES64), _constant(LANES64, 32))
+
+
+def _multiply_even(builder: Any, left: Any, right: Any) -> Any:
+    return builder.mul(_even(builder, left), _even(builder, right))
+
+
+def _multiply_odd(builder: Any, left: Any, right: Any) -> Any:
+    return builder.mul(_odd(builder, left), _odd(builder, right))
+
+
+def _join_high(builder: Any, even: Any, odd: Any) -> Any:
+    """The high words of both, in the order of the lanes."""
+    order = [lane + 1 if lane % 2 == 0 else 16 + lane for lane in range(16)]
+    return _shuffle(builder, builder.bitcast(even, LANES32), builder.bitcast(odd, LANES32), order)
+
+
+def _join_low(builder: Any, even: Any, odd: Any) -> Any:
+    """The low words of both, in the order of the lanes."""
+    order = [lane if lane % 2 == 0 else 16 + lane - 1 for lane in range(16)]
+    return _shuffle(builder, builder.bitcast(even, LANES32), builder.bitcast(odd, LANES32), order)
+
+
+def _clear_low_word(builder: Any, product: Any) -> Any:
+    """Add the multiple of p that makes the low word zero; below p 2^32 it stays below 2p 2^32."""
+    # Multiplied as 32-bit lanes: LLVM would turn a 64-bit product by the same constant into a slow one of full width.
+    words = builder.mul(builder.bitcast(product, LANES32), _constant(LANES32, MINUS_INVERSE_PRIME))
+    return builder.add(product, builder.mul(_even(builder, words), _constant(LANES64, PRIME)))
+
+
+def _montgomery_reduce(builder: Any, even: Any, odd: Any) -> Any:
+    high = _join_high(builder, _clear_low_word(builder, even), _clear_low_word(builder, odd))
+    return _reduce_once(builder, high)
+
+
+def _field_multiply(builder: Any, left: Any, right: Any) -> Any:
+    return _montgomery_reduce(
+        builder, _multiply_even(builder, left, right), _multiply_odd(builder, left, right)
+    )
+
+
+def _multiply_fixed(builder: Any, value: Any, factor: Any, quotient: Any) -> Any:
+    # Shoup: with quotient = floor(factor 2^32 / p), value * factor - floor(value quotient / 2^32) p lies in [0, 2p),
+    # so its low word is all of it: no second product of double width.
+    multiple = _join_high(
+        builder, _multiply_even(builder, value, quotient), _multiply_odd(builder, value, quotient)
+    )
+    result = builder.sub(builder.mul(value, factor), builder.mul(multiple, _constant(LANES32, PRIME)))
+    return _reduce_once(builder, result)
+
+
+def _fold64(builder: Any, accumulator: Any) -> Any:
+    return _minimum(builder, accumulator, builder.sub(accumulator, _constant(LANES64, PRIME << 32)))
+
+
+# --- the rest ---------------------------------------------------------------------------------------------------------
+
+
+def _and_not(builder: Any, mask: Any, value: Any) -> Any:
+    return builder.and_(builder.not_(mask), value)
+
+
+def _shift(direction: str, llvm_type: Any) -> Emit:
+    def emit(builder: Any, value: Any, count: Any) -> Any:
+        return getattr(builder, direction)(value, _spread(builder, count, llvm_type))
+
+    return emit
+
+
+def _rotate_left64(builder: Any, value: Any, count: Any) -> Any:
+    return _call(builder, "llvm.fshl.v8i64", LANES64, value, value, _spread(builder, count, LANES64))
+
+
+def _byte_swap32(builder: Any, value: Any) -> Any:
+    return _call(builder, "llvm.bswap.v16i32", LANES32, value)
+
+
+def _byte_swap64(builder: Any, value: Any) -> Any:
+    return _call(builder, "llvm.bswap.v8i64", LANES64, value)
+
+
+def _lanes_that_are_zero(builder: Any, value: Any) -> Any:
+    """One bit a lane, lane 0 lowest."""
+    flags = builder.icmp_unsigned("==", value, _constant(value.type, 0))
+    return builder.zext(builder.bitcast(flags, ir.IntType(value.type.count)), INT64)
+
+
+def _select(builder: Any, mask: Any, where_zero: Any, elsewhere: Any) -> Any:
+    is_zero = builder.icmp_unsigned("==", mask, _constant(mask.type, 0))
+    return builder.select(is_zero, where_zero, elsewhere)
+
+
+def _extract(builder: Any, value: Any, lane: Any) -> Any:
+    return builder.extract_element(value, lane)
+
+
+TRANSPOSE_STEPS: list[tuple[int, list[int], list[int]]] = []
+"""Distance between the two rows, and the lanes that each of the two new rows takes from both.
+
+Step d exchanges bit d of a lane's number with bit d of its row's number: after four, lane and row have changed places.
+"""
+for _bit in (0, 1, 2, 3):
+    _width = 1 << _bit
+    TRANSPOSE_STEPS.append(
+        (
+            _width,
+            [lane if not lane & _width else 16 + lane - _width for lane in range(16)],
+            [lane + _width if not lane & _width else 16 + lane for lane in range(16)],
+        )
+    )
+
+
+@intrinsic
+def _transpose16(_typing: Any, rows: Any) -> Any:
+    signature = rows(rows)
+
+    def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        lines = [builder.extract_value(values[0], row) for row in range(16)]
+        for distance, lower, upper in TRANSPOSE_STEPS:
+            for row in range(16):
+                if not row & distance:
+                    first, second = lines[row], lines[row + distance]
+                    lines[row] = _shuffle(builder, first, second, lower)
+                    lines[row + distance] = _shuffle(builder, first, second, upper)
+        result = values[0]
+        for row in range(16):
+            result = builder.insert_value(result, lines[row], row)
+        return result
+
+    return signature, generate
+
+
+def _bitcast(llvm_type: Any) -> Emit:
+    return lambda builder, value: builder.bitcast(value, llvm_type)
+
+
+def _count(llvm_type: Any) -> Emit:
+    return lambda _builder: ir.Constant(llvm_type, list(range(llvm_type.count)))
+
+
+def _method(name: str) -> Emit:
+    return lambda builder, left, right: getattr(builder, name)(left, right)
+
+
+_BINARY32 = (u32x16, u32x16, u32x16)
+_BINARY64 = (u64x8, u64x8, u64x8)
+
+
+def _choose(name: str, compiled: Any) -> Any:
+    """The intrinsic, or its numpy twin where nothing is compiled; every name has both."""
+    twin = getattr(simd_twins, name)
+    return twin if config.DISABLE_JIT else compiled
+
+
+# --- memory: (array, flat index) or (address) -------------------------------------------------------------------------
+
+load32 = _choose("load32", _make_load(u32x16))
+store32 = _choose("store32", _make_store(u32x16))
+load32_at = _choose("load32_at", _make_load_at(u32x16))
+store32_at = _choose("store32_at", _make_store_at(u32x16))
+load64 = _choose("load64", _make_load(u64x8))
+store64 = _choose("store64", _make_store(u64x8))
+load64_at = _choose("load64_at", _make_load_at(u64x8))
+store64_at = _choose("store64_at", _make_store_at(u64x8))
+load_widened = _choose("load_widened", _load_widened)
+"""Eight 32-bit words, each in a lane of 64 bits."""
+store_narrowed = _choose("store_narrowed", _store_narrowed)
+"""The low words of eight lanes."""
+gather64 = _choose("gather64", _gather64)
+address_of = _choose("address_of", _address_of)
+"""The address of an element, for the functions whose names end in `_at`; the caller keeps the array alive."""
+
+# --- the same value in every lane; lane numbers -----------------------------------------------------------------------
+
+splat32 = _choose("splat32", _operation(lambda b, scalar: _spread(b, scalar, LANES32), u32x16, types.uint32))
+splat64 = _choose("splat64", _operation(lambda b, scalar: _spread(b, scalar, LANES64), u64x8, types.uint64))
+lane_numbers32 = _choose("lane_numbers32", _operation(_count(LANES32), u32x16))
+lane_numbers64 = _choose("lane_numbers64", _operation(_count(LANES64), u64x8))
+extract32 = _choose("extract32", _operation(_extract, types.uint32, u32x16, types.intp))
+extract64 = _choose("extract64", _operation(_extract, types.uint64, u64x8, types.intp))
+
+# --- the field: operands and results in Montgomery form, below p ------------------------------------------------------
+
+field_add = _choose("field_add", _operation(_field_add, *_BINARY32))
+field_subtract = _choose("field_subtract", _operation(_field_subtract, *_BINARY32))
+field_negate = _choose("field_negate", _operation(_field_negate, u32x16, u32x16))
+field_multiply = _choose("field_multiply", _operation(_field_multiply, *_BINARY32))
+"""One operand must be below p, the other may be any 32-bit word: a sum need not be reduced before it."""
+reduce_once = _choose("reduce_once", _operation(_reduce_once, u32x16, u32x16))
+"""From below 2p to below p."""
+multiply_fixed = _choose("multiply_fixed", _operation(_multiply_fixed, u32x16, u32x16, u32x16, u32x16))
+"""multiply_fixed(value, factor, quotient): value times a canonical factor with quotient = floor(factor 2^32 / p).
+
+Cheaper than field_multiply where factors are known beforehand; `value` may be any 32-bit word.
+"""
+
+# --- lazy sums of products: accumulate even and odd lanes, reduce once ------------------------------------------------
+
+multiply_even = _choose("multiply_even", _operation(_multiply_even, u64x8, u32x16, u32x16))
+multiply_odd = _choose("multiply_odd", _operation(_multiply_odd, u64x8, u32x16, u32x16))
+widen_even = _choose("widen_even", _operation(_even, u64x8, u32x16))
+widen_odd = _choose("widen_odd", _operation(_odd, u64x8, u32x16))
+fold64 = _choose("fold64", _operation(_fold64, u64x8, u64x8))
+"""From below 2^64 to below 2^64 - p 2^32, and from below 2p 2^32 to below p 2^32.
+
+A product of two elements is below p^2 < p 2^31, so after two products onto a sum below p 2^32 fold once.
+"""
+montgomery_reduce = _choose("montgomery_reduce", _operation(_montgomery_reduce, u32x16, u64x8, u64x8))
+"""montgomery_reduce(even, odd): both sums must be below p 2^32; gives sum / 2^32 mod p in the order of the lanes."""
+join_low = _choose("join_low", _operation(_join_low, u32x16, u64x8, u64x8))
+"""The low words of even and odd lanes, in the order of the lanes: undoes widen_even and widen_odd."""
+join_high = _choose("join_high", _operation(_join_high, u32x16, u64x8, u64x8))
+
+# --- plain words: wrapping arithmetic and bits ------------------------------------------------------------------------
+
+add32 = _choose("add32", _operation(_method("add"), *_BINARY32))
+subtract32 = _choose("subtract32", _operation(_method("sub"), *_BINARY32))
+multiply32 = _choose("multiply32", _operation(_method("mul"), *_BINARY32))
+minimum32 = _choose("minimum32", _operation(_minimum, *_BINARY32))
+and32 = _choose("and32", _operation(_method("and_"), *_BINARY32))
+or32 = _choose("or32", _operation(_method("or_"), *_BINARY32))
+xor32 = _choose("xor32", _operation(_method("xor"), *_BINARY32))
+shift_left32 = _choose("shift_left32", _operation(_shift("shl", LANES32), u32x16, u32x16, types.uint32))
+shift_right32 = _choose("shift_right32", _operation(_shift("lshr", LANES32), u32x16, u32x16, types.uint32))
+byte_swap32 = _choose("byte_swap32", _operation(_byte_swap32, u32x16, u32x16))
+zero_lanes32 = _choose("zero_lanes32", _operation(_lanes_that_are_zero, types.uint64, u32x16))
+"""A bit for each lane that is zero, lane 0 lowest."""
+select32 = _choose("select32", _operation(_select, *_BINARY32, u32x16))
+"""select32(mask, where_zero, elsewhere)."""
+
+add64 = _choose("add64", _operation(_method("add"), *_BINARY64))
+subtract64 = _choose("subtract64", _operation(_method("sub"), *_BINARY64))
+multiply_low_words = _choose("multiply_low_words", _operation(_multiply_even, *_BINARY64))
+"""The 64-bit products of the lanes' low 32 bits."""
+minimum64 = _choose("minimum64", _operation(_minimum, *_BINARY64))
+and64 = _choose("and64", _operation(_method("and_"), *_BINARY64))
+and_not64 = _choose("and_not64", _operation(_and_not, *_BINARY64))
+"""and_not64(mask, value): the bits of value where the mask has none."""
+or64 = _choose("or64", _operation(_method("or_"), *_BINARY64))
+xor64 = _choose("xor64", _operation(_method("xor"), *_BINARY64))
+shift_left64 = _choose("shift_left64", _operation(_shift("shl", LANES64), u64x8, u64x8, types.uint64))
+shift_right64 = _choose("shift_right64", _operation(_shift("lshr", LANES64), u64x8, u64x8, types.uint64))
+rotate_left64 = _choose("rotate_left64", _operation(_rotate_left64, u64x8, u64x8, types.uint64))
+byte_swap64 = _choose("byte_swap64", _operation(_byte_swap64, u64x8, u64x8))
+zero_lanes64 = _choose("zero_lanes64", _operation(_lanes_that_are_zero, types.uint64, u64x8))
+
+as64 = _choose("as64", _operation(_bitcast(LANES64), u64x8, u32x16))
+"""The same 512 bits: lane 0 has the words 0 (low) and 1 (high)."""
+as32 = _choose("as32", _operation(_bitcast(LANES32), u32x16, u64x8))
+transpose16 = _choose("transpose16", _transpose16)
+"""Turns a tuple of 16 vectors into the tuple of the columns of the 16 x 16 matrix they form."""

@@ -1,0 +1,1 @@
+"""The low-degree test: folding, and the checks of one query."""

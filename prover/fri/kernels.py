@@ -1,0 +1,152 @@
+"""The low-degree test's kernels as the prover calls them: constants prepared, rows spread over threads.
+
+Words shorter than a vector go through the reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prover.field.koalabear import PRIME, Montgomery, encode
+from prover.field.threads import run_slices
+from prover.fri import reference, word_kernels
+from prover.stark.numbers import Quintic
+
+Extension = tuple[int, ...]
+
+SHORTEST = 16
+"""A word below one vector's length."""
+
+
+def geometric_sequence(start: int, step: int, count: int) -> Montgomery:
+    """start, start * step, start * step^2, ..; the known part is doubled until it is long enough."""
+    values = np.array([start % PRIME], dtype=np.uint64)
+    while len(values) < count:
+        values = np.concatenate([values, values * np.uint64(pow(step, len(values), PRIME)) % np.uint64(PRIME)])
+    return encode(values[:count])
+
+
+def square(values: Montgomery) -> Montgomery:
+    """Every element squared."""
+    from prover.field.koalabear import decode
+
+    canonical = decode(values).astype(np.uint64)
+    return encode(canonical * canonical % np.uint64(PRIME))
+
+
+def multiplication_matrix(factor: Extension) -> NDArray[np.uint64]:
+    """Row k, column j: what coordinate j adds to coordinate k of a product with the factor."""
+    columns = []
+    for j in range(5):
+        unit = Quintic([int(k == j) for k in range(5)])
+        columns.append([int(c) for c in (Quintic(factor) * unit).coordinates])
+    return encode(np.array(columns, dtype=np.int64).T).astype(np.uint64)
+
+
+def combine_columns(
+    columns: Sequence[Montgomery], weights: Sequence[Extension], length: int, threads: int
+) -> Montgomery:
+    """The sum of weight times column, as five planes."""
+    if length < SHORTEST:
+        return reference.combine_columns(columns, weights, length)
+    flat = [column.reshape(length) for column in columns]
+    # Soundness of memory: the kernel reads raw addresses, so every column must be one contiguous run.
+    if any(column.strides != (4,) or column.dtype != np.uint32 for column in flat):
+        raise ValueError("a column is not a contiguous array of 32-bit words")
+    addresses = np.array([column.ctypes.data for column in flat], dtype=np.int64)
+    factors = encode(np.array(weights, dtype=np.int64)).astype(np.uint64)
+    out = np.empty((5, length), dtype=np.uint32)
+
+    def work(start: int, stop: int) -> None:
+        tile = np.empty(len(flat) * word_kernels.TILE_STRIDE, dtype=np.uint32)
+        word_kernels.combine_columns_kernel(addresses, factors, start, stop, tile, out)
+
+    run_slices(threads, length, work)
+    return out
+
+
+def fold_pairs(
+    upper: Montgomery,
+    lower: Montgomery,
+    inverse_points: Montgomery,
+    challenge: Extension,
+    out: Montgomery,
+    threads: int,
+) -> None:
+    """((upper + lower) + challenge / x * (upper - lower)) / 2 in every position."""
+    length = out.shape[1]
+    if length < SHORTEST:
+        out[:] = reference.fold_pairs(upper, lower, inverse_points, challenge)
+        return
+    half = (PRIME + 1) // 2
+    matrix = multiplication_matrix(tuple(c * half % PRIME for c in challenge))
+    halves = encode([half])[0]
+    run_slices(
+        threads,
+        length,
+        lambda a, b: word_kernels.fold_pairs_kernel(upper, lower, inverse_points, matrix, halves, a, b, out),
+    )
+
+
+def add_scaled(word: Montgomery, addend: Montgomery, factor: Extension, threads: int) -> None:
+    """word += factor * addend in every position."""
+    length = word.shape[1]
+    if length < SHORTEST:
+        word[:] = reference.add_scaled(word, addend, factor)
+        return
+    matrix = multiplication_matrix(factor)
+    run_slices(threads, length, lambda a, b: word_kernels.add_scaled_kernel(word, addend, matrix, a, b))
+
+
+def add_quotient_of_differences(
+    word: Montgomery,
+    combined: Montgomery,
+    claim: Extension,
+    points: Montgomery,
+    point: Extension,
+    threads: int,
+) -> None:
+    """word += (claim - combined) / (point - x) in every position."""
+    length = word.shape[1]
+    if length < SHORTEST:
+        quotients = reference.quotient_of_differences(combined, claim, points, point)
+        word[:] = reference.add_scaled(word, quotients, (1, 0, 0, 0, 0))
+        return
+    norm, adjugate = norm_and_adjugate(point)
+    norm_row = encode([*norm, 1])
+    adjugate_rows = encode(np.array(adjugate, dtype=np.int64))
+    claimed = encode(np.array(claim, dtype=np.int64))
+
+    def work(start: int, stop: int) -> None:
+        scratch = np.empty((2, 16 * (word_kernels.CHUNK + 5)), dtype=np.uint32)
+        word_kernels.add_quotient_kernel(
+            word, combined, claimed, points, norm_row, adjugate_rows, start, stop, scratch[0], scratch[1]
+        )
+
+    run_slices(threads, length, work)
+
+
+def norm_and_adjugate(point: Extension) -> tuple[list[int], list[list[int]]]:
+    """Polynomials with norm(x) = adjugate(x) (point - x): over the base field, and of degree four over the extension."""
+    from prover.stark.numbers import conjugates
+
+    # The product over all conjugates c of (c - x); coefficients, constant first.
+    product = [Quintic((1, 0, 0, 0, 0))]
+    partial = product
+    for number, conjugate in enumerate(conjugates(Quintic(point))):
+        zero = Quintic((0,) * 5)
+        product = [
+            conjugate * low - high for low, high in zip([*product, zero], [zero, *product], strict=True)
+        ]
+        if number == 0:
+            # Leave the point itself out of the adjugate.
+            continue
+        partial = [
+            conjugate * low - high for low, high in zip([*partial, zero], [zero, *partial], strict=True)
+        ]
+    norm = [[int(c) for c in coefficient.coordinates] for coefficient in product]
+    assert all(not any(coefficient[1:]) for coefficient in norm), "a norm lies in the base field"
+    return [coefficient[0] for coefficient in norm], [[int(c) for c in a.coordinates] for a in partial]

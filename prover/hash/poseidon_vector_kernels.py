@@ -1,0 +1,303 @@
+"""The inner steps of the Poseidon kernels, for sixteen rows at once, as vector instructions.
+
+A *block* is sixteen elements of a column in scratch memory: sixteen 64-bit words, two vectors of eight lanes.
+A *state* is sixteen blocks, element after element. Words hold Montgomery form; bounds are said where they exceed p.
+
+    state[0]: row 0 .. row 7 | row 8 .. row 15     state[1]: ...
+
+Two ideas carry the speed.
+The circulant matrix has small entries, so it multiplies words as they are and a row of products stays below 2^41: one
+reduction serves the row. It is split over x^16 - 1 = (x^8 - 1)(x^8 + 1) into two matrices of half the size.
+Dot products with large weights add 64-bit products and take p * 2^32 away when the sum could overflow, so they too are
+reduced once.
+Under NUMBA_DISABLE_JIT=1 the numpy twins of the same names say what each step means.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import config, types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from prover.field.koalabear import MONTGOMERY_RADIX, PRIME
+from prover.hash.poseidon_parameters import MDS_FIRST_ROW, WIDTH
+
+Words = NDArray[np.uint64]
+
+BLOCK = 16
+"""Rows of a block: two vectors, so that one row's chain of dependent steps hides behind the other's."""
+
+LANES = 8
+HALF = WIDTH // 2
+LOW_WORD = MONTGOMERY_RADIX - 1
+NEGATIVE_INVERSE = -pow(PRIME, -1, MONTGOMERY_RADIX) % MONTGOMERY_RADIX
+"""-1/p modulo 2^32: t + (t * this mod 2^32) * p ends in 32 zero bits."""
+
+INT32, INT64 = ir.IntType(32), ir.IntType(64)
+VECTOR = ir.VectorType(INT64, LANES)
+
+
+def _constant(value: int) -> Any:
+    return ir.Constant(VECTOR, [value % 2**64] * LANES)
+
+
+def _low(builder: Any, value: Any) -> Any:
+    """The low words: with both factors so, the product is one instruction."""
+    return builder.and_(value, _constant(LOW_WORD))
+
+
+def _product(builder: Any, left: Any, right: Any) -> Any:
+    return builder.mul(_low(builder, left), _low(builder, right))
+
+
+def _minimum(builder: Any, left: Any, right: Any) -> Any:
+    return builder.select(builder.icmp_unsigned("<", left, right), left, right)
+
+
+def _reduce_once(builder: Any, value: Any) -> Any:
+    """From below 2p to below p: below p the difference wraps to a huge word."""
+    return _minimum(builder, value, builder.sub(value, _constant(PRIME)))
+
+
+def _montgomery(builder: Any, value: Any) -> Any:
+    """The value over 2^32, modulo p: below p + value / 2^32."""
+    factor = _product(builder, value, _constant(NEGATIVE_INVERSE))
+    total = builder.add(value, _product(builder, factor, _constant(PRIME)))
+    return builder.lshr(total, _constant(32))
+
+
+def _cube(builder: Any, value: Any) -> Any:
+    """The cube, below p, of a value below 1.03p.
+
+    The square is below 1.53p and the unreduced cube below 1.79p < 2^32, so nothing is reduced in between.
+    """
+    square = _montgomery(builder, _product(builder, value, value))
+    return _reduce_once(builder, _montgomery(builder, _product(builder, square, value)))
+
+
+def _remainder(builder: Any, value: Any) -> Any:
+    """A value below 2^41 modulo p, below 1.03p.
+
+    1/p is 2^-31 (1 + 2^-7 + 2^-14 + ...), so the quotient below falls short by less than 1.03.
+    """
+    quotient = builder.lshr(builder.add(value, builder.lshr(value, _constant(7))), _constant(31))
+    return builder.sub(value, _product(builder, quotient, _constant(PRIME)))
+
+
+def _signed_product(builder: Any, value: Any, factor: int) -> Any:
+    """A product of a word with sign: spelled so that LLVM finds the instruction for it."""
+    word = builder.ashr(builder.shl(value, _constant(32)), _constant(32))
+    return builder.mul(word, _constant(factor))
+
+
+def _mix(builder: Any, state: list[Any], constants: list[Any]) -> list[Any]:
+    """The circulant matrix times elements below p, plus constants below p: results below 1.03p."""
+    sums = [builder.add(state[column], state[column + HALF]) for column in range(HALF)]
+    differences = [builder.sub(state[column], state[column + HALF]) for column in range(HALF)]
+    results: list[Any] = [None] * WIDTH
+    for row in range(HALF):
+        of_sums, of_differences = _constant(0), _constant(0)
+        for column in range(HALF):
+            near, far = MDS_FIRST_ROW[(column - row) % HALF], MDS_FIRST_ROW[(column - row) % HALF + HALF]
+            sign = 1 if column >= row else -1
+            of_sums = builder.add(of_sums, _product(builder, sums[column], _constant(near + far)))
+            signed = _signed_product(builder, differences[column], sign * (near - far))
+            of_differences = builder.add(of_differences, signed)
+        for index, doubled in (
+            (row, builder.add(of_sums, of_differences)),
+            (row + HALF, builder.sub(of_sums, of_differences)),
+        ):
+            total = builder.add(builder.lshr(doubled, _constant(1)), constants[index])
+            results[index] = _remainder(builder, total)
+    return results
+
+
+def _pointer(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
+    return builder.gep(context.make_array(array_type)(context, builder, array).data, [index])
+
+
+def _vector_at(builder: Any, base: Any, offset: int) -> Any:
+    return builder.bitcast(builder.gep(base, [INT64(offset)]), VECTOR.as_pointer())
+
+
+def _load(builder: Any, pointer: Any) -> Any:
+    value = builder.load(pointer)
+    value.align = 8
+    return value
+
+
+def _store(builder: Any, value: Any, pointer: Any) -> None:
+    builder.store(value, pointer).align = 8
+
+
+def _spread(builder: Any, scalar: Any) -> Any:
+    undefined = ir.Constant(VECTOR, ir.Undefined)
+    first = builder.insert_element(undefined, scalar, INT32(0))
+    return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(INT32, LANES), [0] * LANES))
+
+
+def _state_step(cubes: bool, mixes: bool) -> Any:
+    """An intrinsic on one half of a state, in place: cube every element, or mix them, or both in registers."""
+
+    @intrinsic
+    def step(_typing: Any, state: Any, index: Any, constants: Any, first: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            base = _pointer(context, builder, signature.args[0], values[0], values[1])
+            numbers = _pointer(context, builder, signature.args[2], values[2], values[3])
+            pointers = [_vector_at(builder, base, BLOCK * element) for element in range(WIDTH)]
+            elements = [_load(builder, pointer) for pointer in pointers]
+            if cubes:
+                elements = [_cube(builder, element) for element in elements]
+            if mixes:
+                spread = [
+                    _spread(builder, builder.load(builder.gep(numbers, [INT64(element)]))) for element in range(WIDTH)
+                ]
+                elements = _mix(builder, elements, spread)
+            for element, pointer in zip(elements, pointers, strict=True):
+                _store(builder, element, pointer)
+            return context.get_dummy_value()
+
+        return types.void(state, types.intp, constants, types.intp), generate
+
+    return step
+
+
+def _add_products(builder: Any, totals: list[Any], lefts: list[Any], weight: Any) -> list[Any]:
+    return [
+        builder.add(total, _product(builder, left, weight)) for total, left in zip(totals, lefts, strict=True)
+    ]
+
+
+def _dot_step(starts_from_block: bool, cubes: bool) -> Any:
+    """An intrinsic: the sum of blocks times weights, from a constant or a block on, possibly cubed, to a block."""
+
+    @intrinsic
+    def step(
+        _typing: Any, blocks: Any, block: Any, weights: Any, weight: Any, pairs: Any, start: Any, first: Any, out: Any
+    ) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            known = _pointer(context, builder, signature.args[0], values[0], values[1])
+            factors = _pointer(context, builder, signature.args[2], values[2], values[3])
+            begin = _pointer(context, builder, signature.args[5], values[5], values[6])
+            if starts_from_block:
+                initial = [_load(builder, _vector_at(builder, begin, half)) for half in (0, LANES)]
+            else:
+                initial = [_spread(builder, builder.load(begin))] * 2
+            # In the high word: the reduction divides by 2^32.
+            initial = [builder.shl(value, _constant(32)) for value in initial]
+            entry = builder.basic_block
+            loop = builder.append_basic_block("products")
+            done = builder.append_basic_block("reduced")
+            builder.branch(loop)
+            builder.position_at_end(loop)
+            pair = builder.phi(INT64)
+            pair.add_incoming(INT64(0), entry)
+            sums = []
+            for value in initial:
+                total = builder.phi(VECTOR)
+                total.add_incoming(value, entry)
+                sums.append(total)
+            totals: list[Any] = list(sums)
+            for place in (0, 1):
+                number = builder.add(builder.shl(pair, INT64(1)), INT64(place))
+                lefts = [
+                    _load(builder, _vector_at(builder, builder.gep(known, [builder.mul(number, INT64(BLOCK))]), half))
+                    for half in (0, LANES)
+                ]
+                factor = _spread(builder, builder.load(builder.gep(factors, [number])))
+                totals = _add_products(builder, totals, lefts, factor)
+            # A sum below p 2^32 and two products below p^2 stay below 2^64 and below 2 p 2^32.
+            totals = [
+                _minimum(builder, total, builder.sub(total, _constant(PRIME * MONTGOMERY_RADIX)))
+                for total in totals
+            ]
+            following = builder.add(pair, INT64(1))
+            pair.add_incoming(following, loop)
+            for total, value in zip(sums, totals, strict=True):
+                total.add_incoming(value, loop)
+            builder.cbranch(builder.icmp_unsigned("<", following, values[4]), loop, done)
+            builder.position_at_end(done)
+            target = _pointer(context, builder, signature.args[0], values[0], values[7])
+            for half, total in zip((0, LANES), totals, strict=True):
+                result = _reduce_once(builder, _montgomery(builder, total))
+                if cubes:
+                    result = _cube(builder, result)
+                _store(builder, result, _vector_at(builder, target, half))
+            return context.get_dummy_value()
+
+        signature = types.void(
+            blocks, types.intp, weights, types.intp, types.intp, start, types.intp, types.intp
+        )
+        return signature, generate
+
+    return step
+
+
+_RADIX_INVERSE = pow(MONTGOMERY_RADIX, -1, PRIME)
+_MATRIX = np.array(
+    [[MDS_FIRST_ROW[(column - row) % WIDTH] for column in range(WIDTH)] for row in range(WIDTH)], dtype=np.uint64
+)
+
+
+def _multiply_twin(left: Words, right: Words) -> Words:
+    prime = np.uint64(PRIME)
+    product: Words = left % prime * (right % prime) % prime * np.uint64(_RADIX_INVERSE) % prime
+    return product
+
+
+def _cube_twin(value: Words) -> Words:
+    return _multiply_twin(_multiply_twin(value, value), value)
+
+
+def _state_twin(cubes: bool, mixes: bool) -> Any:
+    def step(state: Words, index: int, constants: Words, first: int) -> None:
+        flat = state.reshape(-1)
+        places = [slice(index + BLOCK * element, index + BLOCK * element + LANES) for element in range(WIDTH)]
+        elements = np.stack([flat[place] for place in places])
+        if cubes:
+            elements = _cube_twin(elements)
+        if mixes:
+            elements = (_MATRIX @ elements + constants.reshape(-1)[first : first + WIDTH, None]) % np.uint64(PRIME)
+        for place, element in zip(places, elements, strict=True):
+            flat[place] = element
+
+    return step
+
+
+def _dot_twin(starts_from_block: bool, cubes: bool) -> Any:
+    def step(
+        blocks: Words, block: int, weights: Words, weight: int, pairs: int, start: Words, first: int, out: int
+    ) -> None:
+        flat, factors = blocks.reshape(-1), weights.reshape(-1)[weight : weight + 2 * pairs]
+        known = flat[block : block + BLOCK * 2 * pairs].reshape(-1, BLOCK)
+        initial = start.reshape(-1)[first : first + (BLOCK if starts_from_block else 1)]
+        total = (_multiply_twin(known, factors[:, None]).sum(axis=0) + initial) % np.uint64(PRIME)
+        flat[out : out + BLOCK] = _cube_twin(total) if cubes else total
+
+    return step
+
+
+_make_state_step = _state_twin if config.DISABLE_JIT else _state_step
+_make_dot_step = _dot_twin if config.DISABLE_JIT else _dot_step
+
+full_round = _make_state_step(True, True)
+"""Cube and mix one half of a state: (state, index, constants, first constant)."""
+
+cube_state = _make_state_step(True, False)
+"""Cube every element of one half of a state."""
+
+mix_state = _make_state_step(False, True)
+"""Mix one half of a state whose elements are below p."""
+
+dot = _make_dot_step(False, False)
+"""A constant plus blocks times weights: (blocks, block, weights, weight, pairs, constants, constant, result block)."""
+
+dot_cubed = _make_dot_step(False, True)
+"""The cube of a constant plus blocks times weights."""
+
+dot_from_block = _make_dot_step(True, False)
+"""A block plus blocks times weights."""

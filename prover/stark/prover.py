@@ -1,0 +1,498 @@
+"""The prover: the steps of the verifier, by the same names, with the columns in hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from prover.air.bus_fill import fill_bus_columns
+from prover.air.expression import Cell, CellKind
+from prover.air.tape import Sources, Tape
+from prover.errors import ProofRefused
+from prover.field.koalabear import GENERATOR, PRIME, Montgomery, decode, encode, inverse, power, root_of_unity
+from prover.field.threads import default_threads
+from prover.fri.prover import FoldedWord, WeighedColumns, deep_word, fold_word, interpolate_final, mix_word
+from prover.hash.domain import SuiteId
+from prover.hash.suite import HashSuite, suite_named
+from prover.merkle import MixedTree
+from prover.ntt import extend_from_coset, low_degree_extension
+from prover.parameters import StarkParameters
+from prover.progress import Progress, Stages, silent
+from prover.stark.circuit import Circuit, CircuitError
+from prover.stark.evaluation import (
+    evaluate_at,
+    evaluation_weights,
+    selectors_on_coset,
+    weights_of_next_row,
+)
+from prover.stark.key import Digest, VerificationKey, make_verification_key
+from prover.stark.numbers import Quintic
+from prover.stark.proof import OpenedMatrix, Proof, Query, TreeOpening
+from prover.stark.shape import EXTENSION_DEGREE, Phase
+from prover.transcript import AnyTranscript, Label, integer_transcript, number_of
+
+Extension = tuple[int, ...]
+NumberProof = Proof[int, Extension, Digest]
+
+
+@dataclass(frozen=True, slots=True)
+class Commitment:
+    """The matrices of one phase, extended and hashed into a tree."""
+
+    phase: Phase
+    extended: tuple[Montgomery, ...]
+    """Each matrix on every coset: (columns, blowup, height)."""
+    tree: MixedTree
+
+
+@dataclass(frozen=True, slots=True)
+class ProvingKey:
+    """A verification key with the preprocessed columns behind it and the compiled constraints."""
+
+    verification: VerificationKey
+    preprocessed: tuple[Montgomery, ...]
+    """For each table its preprocessed matrix, without columns where it has none."""
+    preprocessed_commitment: Commitment | None
+    tapes: tuple[Tape, ...]
+    """For each table the combination of its constraints."""
+
+
+def make_proving_key(
+    circuit: Circuit,
+    log_heights: Sequence[int],
+    parameters: StarkParameters,
+    preprocessed: Sequence[Montgomery | None] = (),
+    *,
+    threads: int | None = None,
+) -> ProvingKey:
+    """Commit to the preprocessed columns, pin the shape and compile the constraints."""
+    workers = threads or default_threads()
+    given = list(preprocessed) or [None] * len(circuit.tables)
+    matrices = []
+    for table, log_height, matrix in zip(circuit.tables, log_heights, given, strict=True):
+        columns = np.empty((0, 1 << log_height), dtype=np.uint32) if matrix is None else matrix
+        _check_matrix(table.name, "preprocessed", columns, len(table.preprocessed_names), log_height)
+        matrices.append(columns)
+    draft = VerificationKey(circuit, tuple(log_heights), parameters, None)
+    phase = draft.shape.phase("preprocessed")
+    commitment = None
+    if phase is not None:
+        suite = suite_named(parameters.suite, parameters.node_bytes)
+        chosen = [matrices[matrix.table] for matrix in phase.matrices]
+        commitment = _commit(suite, phase, chosen, parameters.log_blowup, workers)
+    root = None if commitment is None else commitment.tree.root
+    key = make_verification_key(circuit, log_heights, parameters, root)
+    tapes = tuple(Tape.compile([table.combination]) for table in key.shape.tables)
+    return ProvingKey(key, tuple(matrices), commitment, tapes)
+
+
+def prove(
+    key: ProvingKey,
+    traces: Sequence[Montgomery],
+    statement: Sequence[int] = (),
+    *,
+    threads: int | None = None,
+    progress: Progress = silent,
+    stages: Stages | None = None,
+) -> NumberProof:
+    """Prove that the traces satisfy the circuit; a trace that does not gives a proof that no verifier accepts."""
+    run = Proving(key, traces, statement, threads or default_threads(), stages or Stages(progress))
+    return run.run()
+
+
+def _check_matrix(table: str, kind: str, matrix: Montgomery, columns: int, log_height: int) -> None:
+    if matrix.dtype != np.uint32 or matrix.shape != (columns, 1 << log_height):
+        raise CircuitError(
+            f"table {table}: the {kind} matrix is {matrix.dtype} {matrix.shape}, "
+            f"not uint32 ({columns}, {1 << log_height})"
+        )
+
+
+def _commit(
+    suite: HashSuite, phase: Phase, matrices: Sequence[Montgomery], log_blowup: int, threads: int
+) -> Commitment:
+    extended = tuple(low_degree_extension(matrix, log_blowup, threads=threads) for matrix in matrices)
+    return Commitment(phase, extended, MixedTree.commit(suite, extended, threads))
+
+
+class Proving:
+    """One run of the prover."""
+
+    def __init__(
+        self,
+        key: ProvingKey,
+        traces: Sequence[Montgomery],
+        statement: Sequence[int],
+        threads: int,
+        stages: Stages,
+    ) -> None:
+        self.key = key
+        self.shape = key.verification.shape
+        self.parameters = key.verification.parameters
+        self.suite = suite_named(self.parameters.suite, self.parameters.node_bytes)
+        self.threads = threads
+        self.stages = stages
+        self.statement = [int(value) for value in statement]
+        if len(self.statement) != self.shape.public_count:
+            raise CircuitError(f"the statement has {len(self.statement)} values, not {self.shape.public_count}")
+        if any(not 0 <= value < PRIME for value in self.statement):
+            raise CircuitError("a public value is not a canonical field element")
+        if len(traces) != len(self.shape.tables):
+            raise CircuitError(f"{len(traces)} traces for {len(self.shape.tables)} tables")
+        for table, log_height, trace in zip(self.shape.tables, self.shape.log_heights, traces, strict=True):
+            _check_matrix(table.name, "main", trace, len(table.main_names), log_height)
+        self.traces = tuple(np.ascontiguousarray(trace) for trace in traces)
+        self.transcript: AnyTranscript = integer_transcript(SuiteId(self.parameters.suite.number), compiled=True)
+        self.commitments: dict[str, Commitment] = {}
+        self.round_traces: list[dict[int, Montgomery]] = []
+        self.challenges: list[list[Extension]] = []
+        self.bus_sums: list[Extension] = []
+        self.nonces: list[int] = []
+        self.roots: list[Digest] = []
+
+    def run(self) -> NumberProof:
+        """All steps, in the verifier's order."""
+        self.absorb_the_statement()
+        self.receive_the_trace()
+        self.receive_the_challenge_rounds()
+        self.receive_the_quotient()
+        openings = self.open_out_of_the_domain()
+        words, final_polynomial = self.receive_the_folds(openings)
+        queries = self.answer_the_queries(words)
+        return Proof(
+            tuple(self.roots),
+            tuple(self.bus_sums),
+            openings,
+            tuple(word.tree.root for word in words),
+            final_polynomial,
+            tuple(self.nonces),
+            queries,
+        )
+
+    def absorb_the_statement(self) -> None:
+        """Bind everything that is fixed before the prover speaks."""
+        key = self.key.verification
+        self.transcript.absorb_elements(Label.KEY, key.digest_limbs)
+        self.transcript.absorb_elements(Label.PARAMETERS, self.parameters.elements())
+        self.transcript.absorb_elements(Label.HEIGHTS, self.shape.log_heights)
+        if self.key.preprocessed_commitment is not None:
+            self.commitments["preprocessed"] = self.key.preprocessed_commitment
+            self.transcript.absorb_digest(Label.PREPROCESSED, self.key.preprocessed_commitment.tree.root)
+        self.transcript.absorb_elements(Label.STATEMENT, self.statement)
+
+    def receive_the_trace(self) -> None:
+        """Commit to the main columns."""
+        with self.stages.stage("commit to the trace"):
+            self._commit_phase("main", dict(enumerate(self.traces)), Label.MAIN)
+
+    def receive_the_challenge_rounds(self) -> None:
+        """Draw each round's challenges, then fill and commit to the columns that depend on them."""
+        for round in range(1, self.shape.rounds + 1):
+            self._grind(Label.GRIND_CHALLENGE_ROUND, self.parameters.grinding.challenge_round)
+            count = self.shape.challenge_count(round)
+            drawn = [self.transcript.challenge_extension(Label.CHALLENGE_ROUND) for _ in range(count)]
+            self.challenges.append(drawn)
+            with self.stages.stage(f"fill challenge round {round}"):
+                filled = self._fill_round(round)
+            self.round_traces.append(filled)
+            if filled:
+                with self.stages.stage(f"commit to challenge round {round}"):
+                    self._commit_phase(f"challenge round {round}", filled, Label.CHALLENGE_ROUND)
+            if round == self.shape.bus_round:
+                self.transcript.absorb_extension(Label.BUS_SUMS, self.bus_sums)
+
+    def receive_the_quotient(self) -> None:
+        """Combine the constraints of each table and divide by the polynomial that vanishes on its rows."""
+        self._grind(Label.GRIND_CONSTRAINT, self.parameters.grinding.constraint)
+        combiner = self.transcript.challenge_extension(Label.CONSTRAINT)
+        with self.stages.stage("evaluate the constraints"):
+            pieces = [self._quotient_pieces(table, combiner) for table in range(len(self.shape.tables))]
+        with self.stages.stage("commit to the quotient"):
+            extended = []
+            for table, evaluations in enumerate(pieces):
+                log_height, count = self.shape.log_heights[table], len(evaluations)
+                matrix = np.empty(
+                    (EXTENSION_DEGREE * count, 1 << self.parameters.log_blowup, 1 << log_height), dtype=np.uint32
+                )
+                for position, piece in enumerate(evaluations):
+                    extend_from_coset(
+                        piece,
+                        self._piece_shift(table, position),
+                        self.parameters.log_blowup,
+                        threads=self.threads,
+                        out=matrix[EXTENSION_DEGREE * position : EXTENSION_DEGREE * (position + 1)],
+                    )
+                extended.append(matrix)
+            phase = self.shape.phase("quotient")
+            assert phase is not None
+            tree = MixedTree.commit(self.suite, extended, self.threads)
+            self.commitments["quotient"] = Commitment(phase, tuple(extended), tree)
+            self.pieces = pieces
+            self._absorb_root(Label.QUOTIENT, tree.root)
+
+    def open_out_of_the_domain(self) -> tuple[tuple[OpenedMatrix[Extension], ...], ...]:
+        """Draw a point outside every domain and say what each column is there."""
+        self._grind(Label.GRIND_OUT_OF_DOMAIN, self.parameters.grinding.out_of_domain)
+        self.point = self.transcript.challenge_extension(Label.OUT_OF_DOMAIN)
+        with self.stages.stage("open at the random point"):
+            weights = {
+                log_height: evaluation_weights(log_height, 1, self.point, self.threads)
+                for log_height in self.shape.input_heights
+            }
+            openings = tuple(
+                tuple(
+                    self._open_quotient(matrix.table)
+                    if phase.name == "quotient"
+                    else self._open_matrix(phase.name, matrix.table, matrix.next_columns, weights[matrix.log_height])
+                    for matrix in phase.matrices
+                )
+                for phase in self.shape.phases
+            )
+        opened = [value for phase in openings for matrix in phase for value in (*matrix.current, *matrix.next)]
+        self.transcript.absorb_extension(Label.OPENINGS, opened)
+        return openings
+
+    def receive_the_folds(
+        self, openings: tuple[tuple[OpenedMatrix[Extension], ...], ...]
+    ) -> tuple[list[FoldedWord], tuple[Extension, ...]]:
+        """Batch all columns into one word a height and fold the words into one short polynomial."""
+        self._grind(Label.GRIND_BATCHING, self.parameters.grinding.batching)
+        batching = self.transcript.challenge_extension(Label.BATCHING)
+        with self.stages.stage("batch the columns"):
+            inputs = self._deep_words(openings, batching)
+        words: list[FoldedWord] = []
+        with self.stages.stage("fold"):
+            word = inputs[self.shape.log_max_height]
+            for step in self.shape.folds:
+                committed = FoldedWord.commit(self.suite, word, step, self.threads)
+                words.append(committed)
+                self.transcript.absorb_digest(Label.FOLD_ROOT, committed.tree.root)
+                self._grind(Label.GRIND_FOLDING, self.parameters.grinding.folding)
+                challenge = self.transcript.challenge_extension(Label.FOLDING)
+                word = fold_word(committed, challenge, self.threads)
+                if step.is_mixed:
+                    log_height = step.log_height - step.log_arity
+                    word = mix_word(word, inputs[log_height], challenge, step.log_arity, self.threads)
+            final = interpolate_final(word)
+        self.transcript.absorb_extension(Label.FINAL_POLYNOMIAL, final)
+        return words, final
+
+    def answer_the_queries(self, words: list[FoldedWord]) -> tuple[Query[int, Extension, Digest], ...]:
+        """Draw the positions and open every tree there."""
+        with self.stages.stage("grind and open"):
+            positions = self._grind_for_positions()
+            return tuple(self._answer(position, words) for position in positions)
+
+    def _answer(self, position: int, words: list[FoldedWord]) -> Query[int, Extension, Digest]:
+        phases = [self.commitments[phase.name] for phase in self.shape.phases]
+        return Query(
+            tuple(_open_tree(commitment.tree, commitment.phase.log_height, position, self) for commitment in phases),
+            tuple(_open_tree(word.tree, word.log_rows_height, position, self) for word in words),
+        )
+
+    def _grind(self, label: Label, bits: int) -> None:
+        nonce = self.transcript.grind(label, bits, threads=self.threads)
+        self.transcript.absorb_nonce(label, nonce, bits)
+        self.nonces.append(nonce)
+
+    def _grind_for_positions(self) -> list[int]:
+        """Grind and draw; a nonce after which a position would be biased is passed over."""
+        bits = self.parameters.grinding.query
+        log_size = self.shape.log_max_height + self.parameters.log_blowup
+        start = 0
+        while True:
+            nonce = self.transcript.grind(Label.GRIND_QUERY, bits, threads=self.threads, start=start)
+            attempt = self.transcript.copy()
+            attempt.absorb_nonce(Label.GRIND_QUERY, nonce, bits)
+            try:
+                drawn = attempt.challenge_indices(Label.QUERY, self.parameters.queries, log_size)
+            except ProofRefused:
+                start = nonce + 1
+                continue
+            self.nonces.append(nonce)
+            self.transcript = attempt
+            return [number_of(position) for position in drawn]
+
+    def _absorb_root(self, label: Label, root: Digest) -> None:
+        self.roots.append(root)
+        self.transcript.absorb_digest(label, root)
+
+    def _commit_phase(self, name: str, matrices: dict[int, Montgomery], label: Label) -> None:
+        phase = self.shape.phase(name)
+        assert phase is not None
+        chosen = [matrices[matrix.table] for matrix in phase.matrices]
+        commitment = _commit(self.suite, phase, chosen, self.parameters.log_blowup, self.threads)
+        self.commitments[name] = commitment
+        self._absorb_root(label, commitment.tree.root)
+
+    def _trace_sources(self, table: int) -> Sources:
+        """The columns of a table on the trace domain itself."""
+        rounds = {
+            number: filled[table] for number, filled in enumerate(self.round_traces, start=1) if table in filled
+        }
+        height = 1 << self.shape.log_heights[table]
+        return Sources(
+            preprocessed=self.key.preprocessed[table],
+            main=self.traces[table],
+            challenge=rounds,
+            periodic=[encode(column.values) for column in self.shape.tables[table].periodic],
+            selectors=np.zeros((3, height), dtype=np.uint32),
+        )
+
+    def _fill_round(self, round: int) -> dict[int, Montgomery]:
+        filled: dict[int, Montgomery] = {}
+        for index, table in enumerate(self.shape.tables):
+            if round == self.shape.bus_round:
+                if table.interactions:
+                    degree = max(self.key.verification.circuit.tables[index].degree, 3)
+                    planes, bus_sum = fill_bus_columns(
+                        table, round, degree, self._trace_sources(index), self._constants(index, None), self.threads
+                    )
+                    filled[index] = planes
+                    self.bus_sums.append(bus_sum)
+            elif table.challenge_names(round):
+                filled[index] = self._fill_own_columns(index, round)
+        return filled
+
+    def _fill_own_columns(self, index: int, round: int) -> Montgomery:
+        table = self.shape.tables[index]
+        assert table.fill_challenge_columns is not None
+        columns = table.fill_challenge_columns(round, decode(self.traces[index]).tolist(), self.challenges)
+        planes = [[value[k] for value in column] for column in columns for k in range(EXTENSION_DEGREE)]
+        return encode(np.array(planes, dtype=np.int64))
+
+    def _constants(self, table: int, combiner: Extension | None, scale: int = 1) -> dict[Cell, int | Extension]:
+        """The values of all cells that are the same on every row; the scale multiplies every combiner power."""
+        constants: dict[Cell, int | Extension] = {
+            Cell(CellKind.PUBLIC, i): value for i, value in enumerate(self.statement)
+        }
+        for number, drawn in enumerate(self.challenges, start=1):
+            constants |= {Cell(CellKind.CHALLENGE, i, 0, number): value for i, value in enumerate(drawn)}
+        if table in self.shape.bus_tables and len(self.bus_sums) == len(self.shape.bus_tables):
+            bus_sum = Quintic(self.bus_sums[self.shape.bus_tables.index(table)])
+            share = bus_sum * inverse(1 << self.shape.log_heights[table])
+            constants[Cell(CellKind.BUS_SUM_SHARE, 0)] = _canonical(share)
+        if combiner is not None:
+            power_of_combiner = Quintic((scale, 0, 0, 0, 0))
+            for position in range(len(self.shape.tables[table].constraints)):
+                constants[Cell(CellKind.COMBINER, position)] = _canonical(power_of_combiner)
+                power_of_combiner = power_of_combiner * Quintic(combiner)
+        return constants
+
+    def _piece_shift(self, table: int, position: int) -> int:
+        """Where a piece of the quotient lives: every k-th coset of the extended domain."""
+        log_size = self.shape.log_heights[table] + self.shape.log_quotient_pieces(table)
+        return GENERATOR * power(root_of_unity(log_size), position) % PRIME
+
+    def _quotient_pieces(self, table: int, combiner: Extension) -> list[Montgomery]:
+        log_height = self.shape.log_heights[table]
+        log_pieces = self.shape.log_quotient_pieces(table)
+        stride = 1 << (self.parameters.log_blowup - log_pieces)
+        pieces = []
+        for position in range(1 << log_pieces):
+            shift = self._piece_shift(table, position)
+            # The vanishing polynomial is the same number on the whole coset.
+            vanishing = (power(shift, 1 << log_height) - 1) % PRIME
+            out = np.empty((EXTENSION_DEGREE, 1 << log_height), dtype=np.uint32)
+            self.key.tapes[table].run(
+                self._coset_sources(table, position * stride, shift),
+                self._constants(table, combiner, inverse(vanishing)),
+                out,
+                threads=self.threads,
+            )
+            pieces.append(out)
+        return pieces
+
+    def _coset_sources(self, table: int, coset: int, shift: int) -> Sources:
+        log_height = self.shape.log_heights[table]
+        height = 1 << log_height
+        empty = np.empty((0, height), dtype=np.uint32)
+
+        def on_coset(name: str) -> Montgomery:
+            commitment = self.commitments.get(name)
+            if commitment is not None:
+                for matrix, extended in zip(commitment.phase.matrices, commitment.extended, strict=True):
+                    if matrix.table == table:
+                        return extended[:, coset, :]
+            return empty
+
+        rounds = {number: on_coset(f"challenge round {number}") for number in range(1, self.shape.rounds + 1)}
+        # A periodic column is a polynomial in x^(height / period): on the coset it repeats with the same period.
+        periodic = []
+        for column in self.shape.tables[table].periodic:
+            log_period = len(column.values).bit_length() - 1
+            repeated = encode(column.values)[None, :]
+            source_shift = power(shift, height >> log_period)
+            periodic.append(low_degree_extension(repeated, 0, threads=1, shift=source_shift)[0, 0])
+        return Sources(
+            preprocessed=on_coset("preprocessed"),
+            main=on_coset("main"),
+            challenge=rounds,
+            periodic=periodic,
+            selectors=selectors_on_coset(log_height, shift, self.threads),
+        )
+
+    def _matrix_on_trace(self, phase: str, table: int) -> Montgomery:
+        if phase == "preprocessed":
+            return self.key.preprocessed[table]
+        if phase == "main":
+            return self.traces[table]
+        return self.round_traces[int(phase.rsplit(" ", 1)[1]) - 1][table]
+
+    def _open_matrix(
+        self, phase: str, table: int, next_columns: tuple[int, ...], weights: Montgomery
+    ) -> OpenedMatrix[Extension]:
+        matrix = self._matrix_on_trace(phase, table)
+        current = evaluate_at(matrix, weights, self.threads)
+        following = np.ascontiguousarray(matrix[list(next_columns)])
+        return OpenedMatrix(
+            tuple(current), tuple(evaluate_at(following, weights_of_next_row(weights), self.threads))
+        )
+
+    def _open_quotient(self, table: int) -> OpenedMatrix[Extension]:
+        values: list[Extension] = []
+        for position, piece in enumerate(self.pieces[table]):
+            shift = self._piece_shift(table, position)
+            weights = evaluation_weights(self.shape.log_heights[table], shift, self.point, self.threads)
+            values += evaluate_at(piece, weights, self.threads)
+        return OpenedMatrix(tuple(values), ())
+
+    def _deep_words(
+        self, openings: tuple[tuple[OpenedMatrix[Extension], ...], ...], batching: Extension
+    ) -> dict[int, Montgomery]:
+        """For each height, all columns of that height at all their points, in the verifier's order of powers."""
+        words = {}
+        weight = Quintic((1, 0, 0, 0, 0))
+        for log_height in self.shape.input_heights:
+            columns = (WeighedColumns.none(), WeighedColumns.none())
+            for phase, opened_phase in zip(self.shape.phases, openings, strict=True):
+                extended = self.commitments[phase.name].extended
+                for position, (matrix, opened) in enumerate(zip(phase.matrices, opened_phase, strict=True)):
+                    if matrix.log_height != log_height:
+                        continue
+                    is_on_trace = phase.name != "quotient"
+                    source = self._matrix_on_trace(phase.name, matrix.table) if is_on_trace else extended[position]
+                    chosen = ((range(matrix.columns), opened.current), (matrix.next_columns, opened.next))
+                    for weighed, (indices, values) in zip(columns, chosen, strict=True):
+                        for column, value in zip(indices, values, strict=True):
+                            (weighed.on_trace if is_on_trace else weighed.extended).append(source[column])
+                            weights = weighed.trace_weights if is_on_trace else weighed.extended_weights
+                            weights.append(_canonical(weight))
+                            weighed.claim = weighed.claim + weight * Quintic(value)
+                            weight = weight * Quintic(batching)
+            words[log_height] = deep_word(
+                log_height, self.parameters.log_blowup, self.point, columns, self.threads
+            )
+        return words
+
+
+def _canonical(value: Quintic) -> Extension:
+    return tuple(int(coordinate) for coordinate in value.coordinates)
+
+
+def _open_tree(tree: MixedTree, log_height: int, position: int, run: Proving) -> TreeOpening[int, Digest]:
+    size = 1 << (log_height + run.parameters.log_blowup)
+    opening = tree.open(position % size)
+    return TreeOpening(tuple(tuple(row) for row in opening.rows), tuple(opening.path))

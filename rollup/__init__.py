@@ -1,0 +1,1 @@
+"""What clearing means: state, transactions, margin and batches of an options clearing house."""

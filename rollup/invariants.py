@@ -1,0 +1,141 @@
+"""What is true of every state, and of every step: checked by tests, audits and a node that has just restarted."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from rollup.instruments import Group, SeriesId, group_of, has_whole_terms
+from rollup.margin import group_payoff, margin_of
+from rollup.state import Account, OrderSlot, Position, State, index_of_leaf
+from rollup.units import MAX_POSITIONS, MAX_SERIES, VAULT_CAP, WIDTH_BITS, fits
+
+
+def broken_invariants(state: State) -> list[str]:
+    """Name everything that is wrong with a state; an empty list is a sound state."""
+    return [
+        *_books(state),
+        *(fault for account in state.accounts() for fault in _account(state, account)),
+        *(fault for group in state.groups() for fault in _group(group)),
+        *_slots(state),
+    ]
+
+
+def _books(state: State) -> Iterator[str]:
+    """Money and lots over the whole clearing house."""
+    accounts, groups = list(state.accounts()), list(state.groups())
+    held = sum(account.cash for account in accounts) + sum(group.pool for group in groups)
+    if held != state.system.owed:
+        yield f"cash and pools are {held}, but deposits less withdrawals are {state.system.owed}"
+    if not 0 <= state.system.owed <= VAULT_CAP:
+        yield f"the clearing house owes {state.system.owed}, outside the vault's bounds"
+    lots: dict[SeriesId, int] = defaultdict(int)
+    open_payoff: dict[int, int] = defaultdict(int)
+    fixed = {group.group: group for group in groups if group.settlement_price is not None}
+    for account in accounts:
+        for series, amount in account.positions:
+            lots[series] += amount
+            group = fixed.get(group_of(series))
+            if group is not None and group.settlement_price is not None:
+                held_here = (Position(series, amount),)
+                open_payoff[group.group] += group_payoff(held_here, group.settlement_price, group.tick_value)
+    for series, total in lots.items():
+        if total != 0 and group_of(series) not in fixed:
+            yield f"lots of series {series} sum to {total}"
+    for group in groups:
+        if group.pool != open_payoff[group.group]:
+            yield f"the pool of group {group.group} is {group.pool}, its open payoffs {open_payoff[group.group]}"
+
+
+def _account(state: State, account: Account) -> Iterator[str]:
+    """One account."""
+    name = f"account {account.account}"
+    series = [position.series for position in account.positions]
+    if not 0 < account.account < 1 << WIDTH_BITS["AccountId"]:
+        yield f"{name} has an id that no account may have"
+    if series != sorted(set(series)):
+        yield f"{name} has positions out of order"
+    if len(series) > MAX_POSITIONS:
+        yield f"{name} has {len(series)} positions"
+    if not all(lots != 0 and fits(abs(lots), WIDTH_BITS["Lots"]) for _, lots in account.positions):
+        yield f"{name} has a position of no lots or too many"
+    if account.cash < 0 or not fits(account.cash, WIDTH_BITS["Amount"]):
+        yield f"{name} has {account.cash} in cash"
+    if not fits(account.nonce, WIDTH_BITS["Nonce"]) or not fits(
+        account.order_floor, WIDTH_BITS["OrderNumber"]
+    ):
+        yield f"{name} has a nonce or floor that does not fit"
+    unlisted = [held for held in series if not _is_listed(state, held)]
+    if unlisted:
+        yield f"{name} holds series that are not listed: {unlisted}"
+    elif account.cash < margin_of(account.positions, state.group).requirement:
+        yield f"{name} does not meet its margin"
+
+
+def _is_listed(state: State, series: SeriesId) -> bool:
+    """Say whether a series' group lists it."""
+    group = state.group(group_of(series))
+    return group is not None and group.lists(series)
+
+
+def _group(group: Group) -> Iterator[str]:
+    """One group."""
+    name = f"group {group.group}"
+    if not has_whole_terms(group.cap, group.tick_micro_dollars, group.lot_micro_units, group.tick_value):
+        yield f"{name} has terms that do not come out whole"
+    if len(group.series) > MAX_SERIES or len(set(group.series)) != len(group.series):
+        yield f"{name} lists too many series, or one twice"
+    if group.settlement_price is None and group.pool != 0:
+        yield f"{name} has a pool before its price is fixed"
+    if group.settlement_price is not None and not 0 <= group.settlement_price <= group.cap:
+        yield f"{name} is fixed at {group.settlement_price}, outside zero and its cap"
+
+
+def _slots(state: State) -> Iterator[str]:
+    """Order slots and the places of all leaves."""
+    for index, leaf in state.all_leaves().items():
+        if index != index_of_leaf(leaf):
+            yield f"the leaf at {index} belongs at {index_of_leaf(leaf)}"
+        if isinstance(leaf, OrderSlot):
+            if state.account(leaf.account) is None:
+                yield f"slot {leaf.slot} of account {leaf.account} has no account"
+            if not (leaf.filled > 0 and fits(leaf.filled, WIDTH_BITS["Lots"])):
+                yield f"slot {leaf.slot} of account {leaf.account} has {leaf.filled} lots filled"
+
+
+def broken_step(before: State, after: State) -> list[str]:
+    """Name everything that one step may not do, whatever the two states are."""
+    faults: list[str] = []
+    old, new = before.all_leaves(), after.all_leaves()
+    for index, was in old.items():
+        now = new.get(index)
+        if now is None:
+            faults.append(f"the leaf at {index} is gone")
+        elif isinstance(was, Account) and isinstance(now, Account):
+            if now.nonce < was.nonce or now.order_floor < was.order_floor:
+                faults.append(f"a nonce or floor of account {was.account} fell")
+            if now.owner != was.owner:
+                faults.append(f"account {was.account} changed its owner")
+        elif isinstance(was, OrderSlot) and isinstance(now, OrderSlot):
+            if (now.number, now.filled) < (was.number, was.filled):
+                faults.append(f"slot {was.slot} of account {was.account} went back")
+        elif isinstance(was, Group) and isinstance(now, Group):
+            faults.extend(_broken_group_step(was, now))
+    if after.system.time < before.system.time or after.system.queue_position < before.system.queue_position:
+        faults.append("time or queue ran backwards")
+    return faults
+
+
+def _broken_group_step(was: Group, now: Group) -> Iterator[str]:
+    """What may not happen to a group."""
+    if (now.underlying, now.expiry, now.cap, now.tick_value) != (
+        was.underlying,
+        was.expiry,
+        was.cap,
+        was.tick_value,
+    ):
+        yield f"the terms of group {was.group} changed"
+    if now.series[: len(was.series)] != was.series:
+        yield f"a series of group {was.group} changed its place"
+    if was.settlement_price is not None and now.settlement_price != was.settlement_price:
+        yield f"the settlement price of group {was.group} changed"

@@ -1,0 +1,72 @@
+"""How the tests run: which ones, with how many random examples, and what the run says at its end."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+LONG = os.environ.get("CLEARING_LONG_TESTS") == "1"
+"""Set by `make test-long`."""
+
+UNDER_CI = os.environ.get("CI") == "true"
+
+# The first call of a kernel compiles it, so no deadline can be right.
+# The default profile draws the same examples every time: a gate must not fail by chance on another's change.
+settings.register_profile("gate", deadline=None, max_examples=50, derandomize=True, database=None)
+settings.register_profile(
+    "long", deadline=None, max_examples=1000, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("long" if LONG else "gate")
+
+
+@pytest.fixture(scope="session")
+def checkout() -> Path:
+    """The folder that holds the project."""
+    return ROOT
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave long tests out of a short run; that they exist is shown as `deselected`."""
+    if LONG:
+        return
+    long = [item for item in items if item.get_closest_marker("long")]
+    if long:
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Report the size of each room after a run of all tests."""
+    if config.args == config.getini("testpaths"):
+        terminalreporter.section("size of the rooms")
+        for line in size_report(ROOT):
+            terminalreporter.write_line(line)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Under CI a skipped test is a failure: a gate that skips what it lacks guards nothing."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if UNDER_CI and reporter is not None and reporter.stats.get("skipped") and session.exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def size_report(root: Path) -> list[str]:
+    """List files, lines and the median and longest file of each room."""
+    report = [f"{'room':<20} {'files':>6} {'lines':>7} {'median':>7}  longest"]
+    for room in ("prover", "rollup", "circuits", "verifier_contracts", "benchmarks", "tests", "cli.py"):
+        path = root / room
+        files = [path] if path.is_file() else sorted(path.rglob("*.py"))
+        lengths = sorted((len(file.read_text(encoding="utf-8").splitlines()), file) for file in files)
+        if lengths:
+            longest, name = lengths[-1]
+            total, median = sum(length for length, _ in lengths), lengths[len(lengths) // 2][0]
+            report.append(
+                f"{room:<20} {len(lengths):>6} {total:>7} {median:>7}  {longest} {name.relative_to(root)}"
+            )
+    return report

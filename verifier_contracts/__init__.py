@@ -1,0 +1,1 @@
+"""What lets Ethereum hold the money and check the proof."""
