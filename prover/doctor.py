@@ -12,10 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from prover.field.koalabear import GENERATOR, PRIME
+from prover.field.koalabear import GENERATOR, PRIME, decode, encode
 
 SAMPLES = 1001
 """Odd, so that no number of lanes divides it and the ends of slices are tried too."""
+
+LANES = 37
+"""States of one call, odd for the same reason; galois multiplies matrices slowly."""
 
 QUINTIC_MODULUS = (-1, 0, 1, 0, 0)
 """X^5 + X^2 - 1 without its leading term, as py_ecc takes it."""
@@ -122,6 +125,31 @@ def compare_keccak_definition(source: random.Random) -> None:
         require_equal(f"the digest of {length} bytes", keccak256_reference(message), theirs)
 
 
+def compare_poseidon(source: random.Random) -> None:
+    """The permutation of many states at once, by galois from the definition; the first is the published one."""
+    import numpy as np
+
+    from prover.hash.poseidon_kernels import permute_states
+    from prover.hash.poseidon_parameters import POSEIDON16_20, POSEIDON16_36, WIDTH
+
+    states = np.array(elements(source, WIDTH * LANES)).reshape(WIDTH, LANES)
+    states[:, 0] = range(WIDTH)
+    field = galois_field()
+    for parameters in (POSEIDON16_20, POSEIDON16_36):
+        ours = decode(permute_states(encode(states), parameters))
+        theirs = field(states)
+        first_row = parameters.mds_first_row
+        matrix = field([[first_row[(j - i) % WIDTH] for j in range(WIDTH)] for i in range(WIDTH)])
+        for number, constants in enumerate(parameters.round_constants):
+            theirs = theirs + field(constants).reshape(WIDTH, 1)
+            cubed = WIDTH if parameters.is_full(number) else 1
+            theirs[:cubed] = theirs[:cubed] ** 3
+            theirs = matrix @ theirs
+        require_equal(f"suite {parameters.suite.name}", ours.tolist(), theirs.tolist())
+        if parameters is POSEIDON16_20:
+            require_equal("the published answer", tuple(ours[:, 0].tolist()), POSEIDON_ANSWER)
+
+
 def compare_curve(source: random.Random) -> None:
     """Multiples of the generator: kG and mG added by py_ecc are (k + m)G."""
     from py_ecc.bn128 import bn128_curve
@@ -147,5 +175,6 @@ def compare_curve(source: random.Random) -> None:
 
 CHECKS: tuple[Check, ...] = (
     Check("Keccak-256, definition", "pycryptodome", compare_keccak_definition),
+    Check("Poseidon permutation, both suites", "galois", compare_poseidon),
     Check("septic curve", "py_ecc", compare_curve),
 )

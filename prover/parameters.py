@@ -255,7 +255,7 @@ LAYER_TARGET_BITS: Final = 103
 """What one layer of a chain must reach, so that four layers, their rounds summed, still have 100 bits."""
 
 _LAYER_GRINDING: Final = Grinding(16, 16, 16, 20, 16, 20)
-"""Below a second of one core with Keccak for a whole proof.
+"""Below a second of one core for a whole proof, with either hash.
 
 Batching all columns by powers of one challenge is the weakest round but the query's: four bits more save a query."""
 
@@ -263,7 +263,7 @@ _WIDE_GRINDING: Final = Grinding(16, 16, 16, 16, 16, 20)
 """At 128 bits unique decoding proves more than Johnson for many columns, and leaves batching strong."""
 
 _TERMINAL_GRINDING: Final = Grinding(16, 16, 16, 16, 16, 26)
-"""A query costs a contract some 150,000 gas, so the most work is spent to save queries."""
+"""Each query costs a contract calldata, paths and folds, so the most work is spent to save queries."""
 
 
 def _test(name: str, suite: SuiteName) -> StarkParameters:

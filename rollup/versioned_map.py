@@ -9,7 +9,7 @@ A step forward costs what it changes, whatever the size of the map, and a versio
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from threading import RLock
 from typing import Generic, TypeVar
 
@@ -66,6 +66,12 @@ class VersionedMap(Generic[K, V]):
         with self._lock:
             entries = self._entries
             return (entries if entries is not None else self._reroot()).get(key)
+
+    def get_many(self, keys: Iterable[K]) -> list[V | None]:
+        """Read many entries."""
+        with self._lock:
+            get = self._reroot().get
+            return [get(key) for key in keys]
 
     def set_many(self, changes: Mapping[K, V]) -> VersionedMap[K, V]:
         """Return the version in which these entries have these values."""

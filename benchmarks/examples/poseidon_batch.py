@@ -36,5 +36,5 @@ def fill(inputs: Montgomery, *, threads: int) -> Montgomery:
     from prover.hash.poseidon_kernels import trace_rows
 
     trace = np.empty((COLUMNS, inputs.shape[1]), dtype=np.uint32)
-    trace_rows(inputs, trace, threads=threads)
+    trace_rows(inputs, trace, POSEIDON16_20, threads=threads)
     return trace

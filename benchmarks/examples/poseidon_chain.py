@@ -42,5 +42,5 @@ def fill(start: list[int], log_height: int) -> tuple[Montgomery, list[int]]:
         state = permute(state, POSEIDON16_20)
     columns = encode(np.array(inputs, dtype=np.int64).T)
     trace = np.empty((COLUMNS, 1 << log_height), dtype=np.uint32)
-    trace_rows(np.ascontiguousarray(columns), trace, threads=1)
+    trace_rows(np.ascontiguousarray(columns), trace, POSEIDON16_20, threads=1)
     return trace, [*start, *state]

@@ -27,7 +27,7 @@ from prover.air.expression import CellKind
 from prover.air.lowering import EXTENSION_DEGREE, Atom, Coefficient, Form, Lowering
 from prover.field.koalabear import PRIME
 
-BLOCK_ROWS = 128
+BLOCK_ROWS = 256
 """Rows that one instruction works on: more would outgrow the first-level cache, fewer would pay more for dispatch."""
 
 SLOT_WORDS = BLOCK_ROWS + 16
@@ -109,7 +109,6 @@ class Program:
 
     code: tuple[int, ...]
     columns: tuple[Column, ...]
-    instructions: int
     slots: int
     coefficients: tuple[Coefficient, ...]
     weights: tuple[Weight, ...]
@@ -430,7 +429,6 @@ def write_program(lowering: Lowering, wide_outputs: Sequence[bool]) -> Program:
     return Program(
         (*code, Opcode.END),
         writer.columns,
-        len(writer.instructions),
         slots,
         tuple(writer.coefficient_list),
         tuple(writer.weights),

@@ -175,11 +175,10 @@ class Tape:
         table = np.array([(array.ctypes.data, array.size) for array in arrays], dtype=np.int64).reshape(-1, 2)
         weights = self.bind(constants)
         out_address, out_stride = target.ctypes.data, target.strides[0] // _WORD_BYTES
-        share = -(-len(arrays) // max(1, self.program.instructions))
-        half = self.program.slots * SLOT_WORDS
+        words = self.program.slots * SLOT_WORDS
 
         def work(first_block: int, last_block: int) -> None:
-            scratch = np.zeros(2 * half + VECTOR_ROWS, dtype=np.uint32)
+            scratch = np.zeros(words + VECTOR_ROWS, dtype=np.uint32)
             start = -scratch.ctypes.data // _WORD_BYTES % VECTOR_ROWS
             run_blocks(
                 self._code,
@@ -190,8 +189,7 @@ class Tape:
                 target.shape[1],
                 first_block,
                 last_block,
-                share,
-                scratch[start : start + 2 * half],
+                scratch[start : start + words],
             )
 
         run_slices(threads, math.ceil(height / BLOCK_ROWS), work, multiple=1)

@@ -5,9 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import config, types
-from numba.extending import intrinsic
 
 from prover.air.lowering import ScalarOperation
 from prover.air.program import BLOCK_ROWS, SLOT_WORDS, Opcode
@@ -52,52 +49,23 @@ _SCALAR_SUBTRACT = int(ScalarOperation.SUBTRACT)
 _WORD_BITS = np.uint32(32)
 _HIGH_WORD = np.uint64(0xFFFFFFFF00000000)
 _LANES = 16
-_AHEAD = 4
-"""Columns between the one that is copied and the one that is asked for: more would evict each other."""
 _VECTOR = 64
 """Bytes of a vector."""
 
 
-if config.DISABLE_JIT:
-
-    def _prefetch(_address: int) -> None:
-        """Nothing: only a processor can be told to hurry."""
-
-else:
-
-    @intrinsic
-    def _prefetch(_typing: Any, address: Any) -> Any:
-        """Ask for the cache line at an address, which need not be a valid one."""
-
-        def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
-            word = ir.IntType(32)
-            byte_pointer = ir.IntType(8).as_pointer()
-            kind = ir.FunctionType(ir.VoidType(), [byte_pointer, word, word, word])
-            function = builder.module.declare_intrinsic("llvm.prefetch", (byte_pointer,), kind)
-            # For reading, to be kept near, from the data cache.
-            builder.call(function, [builder.inttoptr(values[0], byte_pointer), word(0), word(3), word(1)])
-            return context.get_dummy_value()
-
-        return types.void(types.intp), generate
-
-
 @kernel
-def _copy_column(columns: Any, column: int, row: int, rows: int, base: int) -> None:
-    """Copy a block's rows of one column, and the row below them, into the scratch.
+def _copy_columns(columns: Any, row: int, rows: int, base: int) -> None:
+    """Copy a block's rows of every column, and the row below them, into the scratch.
 
     Columns of an extended matrix lie a power of two apart: read where they are, they would evict each other.
+    All at once, so that many fetches from memory are under way; between the instructions they took longer.
     """
-    source = columns[column, 0]
-    last = columns[column, 1] - 1
-    place = base + column * (4 * SLOT_WORDS)
-    for position in range(0, rows + 1, _LANES):
-        store32_at(place + 4 * position, load32_at(source + 4 * ((row + position) & last)))
-    # Columns beyond the processor's own prefetching: each lies in another page.
-    if column + _AHEAD < columns.shape[0]:
-        source = columns[column + _AHEAD, 0]
-        last = columns[column + _AHEAD, 1] - 1
-        for position in range(0, rows, _LANES):
-            _prefetch(source + 4 * ((row + position) & last))
+    for column in range(columns.shape[0]):
+        source = columns[column, 0]
+        last = columns[column, 1] - 1
+        place = base + column * (4 * SLOT_WORDS)
+        for position in range(0, rows + 1, _LANES):
+            store32_at(place + 4 * position, load32_at(source + 4 * ((row + position) & last)))
 
 
 @kernel
@@ -107,28 +75,28 @@ def _store_rows(source: int, target: int, rows: int) -> None:
 
 
 @kernel
-def _extension_multiply(code: Any, pc: int, base: int, size: int) -> None:
+def _extension_multiply(pc: int, base: int, size: int) -> None:
     """Multiply in the challenge extension: X^5 = 1 - X^2, as the multiplication table of `program`."""
     for shift in range(base, base + size, _VECTOR):
-        a0 = load32_at(shift + 4 * code[pc + 6])
-        a1 = load32_at(shift + 4 * code[pc + 7])
-        a2 = load32_at(shift + 4 * code[pc + 8])
-        a3 = load32_at(shift + 4 * code[pc + 9])
-        a4 = load32_at(shift + 4 * code[pc + 10])
-        b0 = load32_at(shift + 4 * code[pc + 11])
-        b1 = load32_at(shift + 4 * code[pc + 12])
-        b2 = load32_at(shift + 4 * code[pc + 13])
-        b3 = load32_at(shift + 4 * code[pc + 14])
-        b4 = load32_at(shift + 4 * code[pc + 15])
+        a0 = load32_at(shift + word_at(pc + 24))
+        a1 = load32_at(shift + word_at(pc + 28))
+        a2 = load32_at(shift + word_at(pc + 32))
+        a3 = load32_at(shift + word_at(pc + 36))
+        a4 = load32_at(shift + word_at(pc + 40))
+        b0 = load32_at(shift + word_at(pc + 44))
+        b1 = load32_at(shift + word_at(pc + 48))
+        b2 = load32_at(shift + word_at(pc + 52))
+        b3 = load32_at(shift + word_at(pc + 56))
+        b4 = load32_at(shift + word_at(pc + 60))
         b5 = field_subtract(b1, b4)
         b6 = field_subtract(b0, b3)
         b7 = field_subtract(b4, b2)
         b8 = field_subtract(b3, b5)
-        store32_at(shift + 4 * code[pc + 1], _dot(a0, a1, a2, a3, a4, b0, b4, b3, b2, b5))
-        store32_at(shift + 4 * code[pc + 2], _dot(a0, a1, a2, a3, a4, b1, b0, b4, b3, b2))
-        store32_at(shift + 4 * code[pc + 3], _dot(a0, a1, a2, a3, a4, b2, b5, b6, b7, b8))
-        store32_at(shift + 4 * code[pc + 4], _dot(a0, a1, a2, a3, a4, b3, b2, b5, b6, b7))
-        store32_at(shift + 4 * code[pc + 5], _dot(a0, a1, a2, a3, a4, b4, b3, b2, b5, b6))
+        store32_at(shift + word_at(pc + 4), _dot(a0, a1, a2, a3, a4, b0, b4, b3, b2, b5))
+        store32_at(shift + word_at(pc + 8), _dot(a0, a1, a2, a3, a4, b1, b0, b4, b3, b2))
+        store32_at(shift + word_at(pc + 12), _dot(a0, a1, a2, a3, a4, b2, b5, b6, b7, b8))
+        store32_at(shift + word_at(pc + 16), _dot(a0, a1, a2, a3, a4, b3, b2, b5, b6, b7))
+        store32_at(shift + word_at(pc + 20), _dot(a0, a1, a2, a3, a4, b4, b3, b2, b5, b6))
 
 
 @kernel
@@ -144,27 +112,27 @@ def _dot(a0: Any, a1: Any, a2: Any, a3: Any, a4: Any, b0: Any, b1: Any, b2: Any,
 
 
 @kernel
-def _signed_sum(code: Any, pc: int, weights: Any, base: int, size: int) -> None:
-    constant = splat32(weights[code[pc + 2]])
-    middle = pc + 5 + code[pc + 3]
-    end = middle + code[pc + 4]
+def _signed_sum(pc: int, weights: int, base: int, size: int) -> None:
+    constant = splat32(weights[word_at(pc + 8)])
+    middle = pc + 5 + word_at(pc + 12)
+    end = middle + word_at(pc + 16)
     for shift in range(base, base + size, _VECTOR):
         total = constant
         for term in range(pc + 5, middle):
-            total = field_add(total, load32_at(shift + 4 * code[term]))
+            total = field_add(total, load32_at(shift + word_at(term)))
         for term in range(middle, end):
-            total = field_subtract(total, load32_at(shift + 4 * code[term]))
-        store32_at(shift + 4 * code[pc + 1], total)
+            total = field_subtract(total, load32_at(shift + word_at(term)))
+        store32_at(shift + word_at(pc + 4), total)
 
 
 @kernel
-def _weighted_sum(code: Any, pc: int, weights: Any, base: int, size: int) -> None:
+def _weighted_sum(pc: int, weights: int, base: int, size: int) -> None:
     """One sum, four vectors side by side: each weight is fetched once for 64 rows."""
-    weight = code[pc + 2]
+    weight = word_at(pc + 8)
     high = splat64(_HIGH_WORD)
     first = pc + 5
-    end = first + 2 * code[pc + 3]
-    continued = code[pc + 4]
+    end = first + 2 * word_at(pc + 12)
+    continued = word_at(pc + 16)
     start = splat64(np.uint64(weights[weight]) << np.uint64(32))
     for shift in range(base, base + size, 4 * _VECTOR):
         even0 = start
@@ -193,8 +161,8 @@ def _weighted_sum(code: Any, pc: int, weights: Any, base: int, size: int) -> Non
             w = as64(splat32(weights[at]))
             z = as64(splat32(weights[at + 1]))
             at += 2
-            x_place = shift + 4 * code[term]
-            y_place = shift + 4 * code[term + 1]
+            x_place = shift + word_at(term)
+            y_place = shift + word_at(term + 4)
             x = load32_at(x_place)
             y = load32_at(y_place)
             even0 = fold64(add64(add64(even0, multiply_low_words(as64(x), w)), multiply_low_words(as64(y), z)))
@@ -211,7 +179,7 @@ def _weighted_sum(code: Any, pc: int, weights: Any, base: int, size: int) -> Non
             y = load32_at(y_place + 3 * _VECTOR)
             even3 = fold64(add64(add64(even3, multiply_low_words(as64(x), w)), multiply_low_words(as64(y), z)))
             odd3 = fold64(add64(add64(odd3, multiply_low_words(widen_odd(x), w)), multiply_low_words(widen_odd(y), z)))
-        place = shift + 4 * code[pc + 1]
+        place = shift + word_at(pc + 4)
         store32_at(place, montgomery_reduce(even0, odd0))
         store32_at(place + _VECTOR, montgomery_reduce(even1, odd1))
         store32_at(place + 2 * _VECTOR, montgomery_reduce(even2, odd2))
@@ -219,12 +187,12 @@ def _weighted_sum(code: Any, pc: int, weights: Any, base: int, size: int) -> Non
 
 
 @kernel
-def _weighted_sums(code: Any, pc: int, weights: Any, base: int, size: int) -> None:
+def _weighted_sums(pc: int, weights: int, base: int, size: int) -> None:
     """Five sums over the same operands, two vectors side by side."""
-    weight = code[pc + 6]
+    weight = word_at(pc + 24)
     high = splat64(_HIGH_WORD)
     first = pc + 13
-    end = first + 2 * code[pc + 7]
+    end = first + 2 * word_at(pc + 28)
     start0 = splat64(np.uint64(weights[weight]) << np.uint64(32))
     start1 = splat64(np.uint64(weights[weight + 1]) << np.uint64(32))
     start2 = splat64(np.uint64(weights[weight + 2]) << np.uint64(32))
@@ -241,26 +209,26 @@ def _weighted_sums(code: Any, pc: int, weights: Any, base: int, size: int) -> No
         odd3 = start3
         even4 = start4
         odd4 = start4
-        if code[pc + 8] >= 0:
-            before = load32_at(shift + 4 * code[pc + 8])
+        if word_at(pc + 32) >= 0:
+            before = load32_at(shift + word_at(pc + 32))
             even0 = fold64(add64(even0, shift_left64(as64(before), _WORD_BITS)))
             odd0 = fold64(add64(odd0, and64(as64(before), high)))
-            before = load32_at(shift + 4 * code[pc + 9])
+            before = load32_at(shift + word_at(pc + 36))
             even1 = fold64(add64(even1, shift_left64(as64(before), _WORD_BITS)))
             odd1 = fold64(add64(odd1, and64(as64(before), high)))
-            before = load32_at(shift + 4 * code[pc + 10])
+            before = load32_at(shift + word_at(pc + 40))
             even2 = fold64(add64(even2, shift_left64(as64(before), _WORD_BITS)))
             odd2 = fold64(add64(odd2, and64(as64(before), high)))
-            before = load32_at(shift + 4 * code[pc + 11])
+            before = load32_at(shift + word_at(pc + 44))
             even3 = fold64(add64(even3, shift_left64(as64(before), _WORD_BITS)))
             odd3 = fold64(add64(odd3, and64(as64(before), high)))
-            before = load32_at(shift + 4 * code[pc + 12])
+            before = load32_at(shift + word_at(pc + 48))
             even4 = fold64(add64(even4, shift_left64(as64(before), _WORD_BITS)))
             odd4 = fold64(add64(odd4, and64(as64(before), high)))
         at = weight + 5
         for term in range(first, end, 2):
-            x = load32_at(shift + 4 * code[term])
-            y = load32_at(shift + 4 * code[term + 1])
+            x = load32_at(shift + word_at(term))
+            y = load32_at(shift + word_at(term + 4))
             u = widen_odd(x)
             v = widen_odd(y)
             w = as64(splat32(weights[at]))
@@ -284,89 +252,75 @@ def _weighted_sums(code: Any, pc: int, weights: Any, base: int, size: int) -> No
             even4 = fold64(add64(add64(even4, multiply_low_words(as64(x), w)), multiply_low_words(as64(y), z)))
             odd4 = fold64(add64(add64(odd4, multiply_low_words(u, w)), multiply_low_words(v, z)))
             at += 10
-        store32_at(shift + 4 * code[pc + 1], montgomery_reduce(even0, odd0))
-        store32_at(shift + 4 * code[pc + 2], montgomery_reduce(even1, odd1))
-        store32_at(shift + 4 * code[pc + 3], montgomery_reduce(even2, odd2))
-        store32_at(shift + 4 * code[pc + 4], montgomery_reduce(even3, odd3))
-        store32_at(shift + 4 * code[pc + 5], montgomery_reduce(even4, odd4))
+        store32_at(shift + word_at(pc + 4), montgomery_reduce(even0, odd0))
+        store32_at(shift + word_at(pc + 8), montgomery_reduce(even1, odd1))
+        store32_at(shift + word_at(pc + 12), montgomery_reduce(even2, odd2))
+        store32_at(shift + word_at(pc + 16), montgomery_reduce(even3, odd3))
+        store32_at(shift + word_at(pc + 20), montgomery_reduce(even4, odd4))
 
 
 @kernel
 def run_blocks(
     code: Any,
-    weights: Any,
+    weights: int,
     columns: Any,
     out: int,
     out_stride: int,
     height: int,
     first_block: int,
     last_block: int,
-    share: int,
     scratch: Any,
 ) -> None:
     """Run a program on blocks of rows; reference twin: `prover.air.reader.evaluate`."""
     base = address_of(scratch, 0)
-    other = address_of(scratch, scratch.shape[0] // 2)
     rows = min(BLOCK_ROWS, height)
     # Weighted sums work on 64 rows at once; rows past the end are computed and never stored.
     size = 4 * ((rows + 63) & ~63)
-    for column in range(columns.shape[0]):
-        _copy_column(columns, column, first_block * BLOCK_ROWS, rows, base)
     for block in range(first_block, last_block):
         row = block * BLOCK_ROWS
-        # The next block's columns are copied into the other half between this block's instructions,
-        # so that fetching them from memory takes no time of its own.
-        copied = 0 if block + 1 < last_block else columns.shape[0]
+        _copy_columns(columns, row, rows, base)
         pc = 0
         while True:
-            until = min(copied + share, columns.shape[0])
-            while copied < until:
-                _copy_column(columns, copied, row + BLOCK_ROWS, rows, other)
-                copied += 1
-            opcode = code[pc]
+            opcode = word_at(pc)
             if opcode == _WEIGHTED_SUMS:
-                _weighted_sums(code, pc, weights, base, size)
-                pc += 13 + 2 * code[pc + 7]
+                _weighted_sums(pc, weights, base, size)
+                pc += 13 + 2 * word_at(pc + 28)
             elif opcode == _WEIGHTED_SUM:
-                _weighted_sum(code, pc, weights, base, size)
-                pc += 5 + 2 * code[pc + 3]
+                _weighted_sum(pc, weights, base, size)
+                pc += 5 + 2 * word_at(pc + 12)
             elif opcode == _MULTIPLY:
-                to, left, right = base + 4 * code[pc + 1], base + 4 * code[pc + 2], base + 4 * code[pc + 3]
+                to, left, right = base + word_at(pc + 4), base + word_at(pc + 8), base + word_at(pc + 12)
                 for shift in range(0, size, _VECTOR):
                     store32_at(to + shift, field_multiply(load32_at(left + shift), load32_at(right + shift)))
                 pc += 4
             elif opcode == _CUBE:
-                to, left = base + 4 * code[pc + 1], base + 4 * code[pc + 3]
-                constant = splat32(weights[code[pc + 2]])
+                to, left = base + word_at(pc + 4), base + word_at(pc + 12)
+                constant = splat32(weights[word_at(pc + 8)])
                 for shift in range(0, size, _VECTOR):
                     x = field_add(constant, load32_at(left + shift))
                     store32_at(to + shift, field_multiply(field_multiply(x, x), x))
                 pc += 4
             elif opcode == _ADD:
-                to, left, right = base + 4 * code[pc + 1], base + 4 * code[pc + 2], base + 4 * code[pc + 3]
+                to, left, right = base + word_at(pc + 4), base + word_at(pc + 8), base + word_at(pc + 12)
                 for shift in range(0, size, _VECTOR):
                     store32_at(to + shift, field_add(load32_at(left + shift), load32_at(right + shift)))
                 pc += 4
             elif opcode == _SUBTRACT:
-                to, left, right = base + 4 * code[pc + 1], base + 4 * code[pc + 2], base + 4 * code[pc + 3]
+                to, left, right = base + word_at(pc + 4), base + word_at(pc + 8), base + word_at(pc + 12)
                 for shift in range(0, size, _VECTOR):
                     store32_at(to + shift, field_subtract(load32_at(left + shift), load32_at(right + shift)))
                 pc += 4
             elif opcode == _SIGNED_SUM:
-                _signed_sum(code, pc, weights, base, size)
-                pc += 5 + code[pc + 3] + code[pc + 4]
+                _signed_sum(pc, weights, base, size)
+                pc += 5 + word_at(pc + 12) + word_at(pc + 16)
             elif opcode == _EXTENSION_MULTIPLY:
-                _extension_multiply(code, pc, base, size)
+                _extension_multiply(pc, base, size)
                 pc += 16
             elif opcode == _STORE:
-                _store_rows(base + 4 * code[pc + 2], out + 4 * (code[pc + 1] * out_stride + row), rows)
+                _store_rows(base + word_at(pc + 8), out + 4 * (word_at(pc + 4) * out_stride + row), rows)
                 pc += 3
             else:
                 break
-        while copied < columns.shape[0]:
-            _copy_column(columns, copied, row + BLOCK_ROWS, rows, other)
-            copied += 1
-        base, other = other, base
 
 
 @kernel

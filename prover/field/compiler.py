@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -68,10 +68,11 @@ def cache_folder() -> Path | None:
 
 def _forget_old_folders(base: Path, current: Path) -> None:
     """Delete all but the newest folders; a process that still runs on one merely compiles again."""
-    others = [path for path in base.iterdir() if path.is_dir() and len(path.name) == 16 and path != current]
-    others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in others[KEPT_FOLDERS - 1 :]:
-        shutil.rmtree(path, ignore_errors=True)
+    with suppress(OSError):  # another process may be deleting the same folders
+        others = [path for path in base.iterdir() if path.is_dir() and len(path.name) == 16 and path != current]
+        others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+        for path in others[KEPT_FOLDERS - 1 :]:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 @contextmanager

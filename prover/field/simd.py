@@ -401,6 +401,35 @@ def _transpose16(_typing: Any, rows: Any) -> Any:
     return signature, generate
 
 
+@intrinsic
+def _load_rows16_at(_typing: Any, address: Any, pitch: Any) -> Any:
+    rows_type = types.UniTuple(u32x16, 16)
+
+    def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        address, pitch = values
+        rows = ir.Constant(context.get_value_type(rows_type), ir.Undefined)
+        for row in range(16):
+            place = builder.add(address, builder.mul(pitch, INT64(row)))
+            pointer = builder.inttoptr(place, LANES32.as_pointer())
+            rows = builder.insert_value(rows, _load_emitted(builder, pointer, LANES32, 1), row)
+        return rows
+
+    return rows_type(types.intp, types.intp), generate
+
+
+@intrinsic
+def _store_rows16_at(_typing: Any, address: Any, pitch: Any, rows: Any) -> Any:
+    def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        address, pitch, rows = values
+        for row in range(16):
+            place = builder.add(address, builder.mul(pitch, INT64(row)))
+            pointer = builder.inttoptr(place, LANES32.as_pointer())
+            _store_emitted(builder, pointer, builder.extract_value(rows, row), 1)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, rows), generate
+
+
 def _bitcast(llvm_type: Any) -> Emit:
     return lambda builder, value: builder.bitcast(value, llvm_type)
 
@@ -520,3 +549,7 @@ as64 = _choose("as64", _operation(_bitcast(LANES64), u64x8, u32x16))
 as32 = _choose("as32", _operation(_bitcast(LANES32), u32x16, u64x8))
 transpose16 = _choose("transpose16", _transpose16)
 """Turns a tuple of 16 vectors into the tuple of the columns of the 16 x 16 matrix they form."""
+load_rows16_at = _choose("load_rows16_at", _load_rows16_at)
+"""load_rows16_at(address, pitch): a tuple of 16 vectors that lie `pitch` bytes apart."""
+store_rows16_at = _choose("store_rows16_at", _store_rows16_at)
+"""store_rows16_at(address, pitch, rows)."""

@@ -272,3 +272,12 @@ def as32(value: Lanes64) -> Lanes32:
 
 def transpose16(rows: tuple[Lanes32, ...]) -> tuple[Lanes32, ...]:
     return tuple(np.ascontiguousarray(column) for column in np.stack(rows).T)
+
+
+def load_rows16_at(address: int, pitch: int) -> tuple[Lanes32, ...]:
+    return tuple(load32_at(address + row * pitch) for row in range(16))
+
+
+def store_rows16_at(address: int, pitch: int, rows: tuple[Lanes32, ...]) -> None:
+    for row, vector in enumerate(rows):
+        store32_at(address + row * pitch, vector)

@@ -59,10 +59,17 @@ from prover.hash.poseidon_vector_kernels import (
 
 Words = NDArray[np.uint64]
 
-HALF_BLOCK = BLOCK // 2
+PART = 8
+"""Rows of one vector of 64-bit lanes."""
+
+VECTOR_BYTES = 64
+
+LINE = 16
+"""Rows of one vector of 32-bit lanes: a line's even rows are one part, its odd rows the next."""
+
 STATE_WORDS = WIDTH * BLOCK
 
-TILE_STATES = 4
+TILE_STATES = 2
 """States that walk through the columns together: 256 contiguous bytes a column, so that pages and cache lines are
 fetched whole although the columns of a power-of-two height compete for the same cache sets."""
 
@@ -132,8 +139,11 @@ def round_numbers(parameters: PoseidonParameters) -> RoundNumbers:
 
 
 def new_scratch(numbers: RoundNumbers) -> Words:
-    """The memory one thread works in."""
-    return np.zeros(KNOWN + BLOCK * (WIDTH + numbers.cube_weights.shape[1]), dtype=np.uint64)
+    """The memory one thread works in, aligned: a vector across two cache lines costs two loads."""
+    words = KNOWN + BLOCK * (WIDTH + numbers.cube_weights.shape[1])
+    unaligned = np.zeros(words + PART, dtype=np.uint64)
+    start = -unaligned.ctypes.data % VECTOR_BYTES // 8
+    return unaligned[start : start + words]
 
 
 @inline_kernel
@@ -141,8 +151,8 @@ def _add_constants(scratch: Any, state: int, constants: Any, first: int) -> None
     prime = splat64(np.uint64(PRIME))
     for element in range(WIDTH):
         constant = splat64(constants[first + element])
-        for half in range(2):
-            place = state + BLOCK * element + HALF_BLOCK * half
+        for part in range(0, BLOCK, PART):
+            place = state + BLOCK * element + part
             total = add64(load64(scratch, place), constant)
             store64(scratch, place, minimum64(total, subtract64(total, prime)))
 
@@ -178,25 +188,43 @@ def _partial_rounds(scratch: Any, state: int, numbers: Any) -> None:
 def _permute_state(scratch: Any, state: int, numbers: Any) -> None:
     """Permute one state in scratch; elements come in below 1.03p and go out so. Twin: `poseidon.permute`."""
     _add_constants(scratch, state, numbers.first, 0)
-    for half in range(0, BLOCK, HALF_BLOCK):
+    for part in range(0, BLOCK, PART):
         for first in range(0, numbers.opening.shape[0], WIDTH):
-            full_round(scratch, state + half, numbers.opening, first)
-        cube_state(scratch, state + half, numbers.nothing, 0)
+            full_round(scratch, state + part, numbers.opening, first)
+        cube_state(scratch, state + part, numbers.nothing, 0)
     _partial_rounds(scratch, state, numbers)
-    for half in range(0, BLOCK, HALF_BLOCK):
+    for part in range(0, BLOCK, PART):
         for first in range(0, numbers.closing.shape[0], WIDTH):
-            full_round(scratch, state + half, numbers.closing, first)
+            full_round(scratch, state + part, numbers.closing, first)
 
 
 @inline_kernel
 def _put(scratch: Any, place: int, rows: Any) -> None:
     store64(scratch, place, widen_even(rows))
-    store64(scratch, place + HALF_BLOCK, widen_odd(rows))
+    store64(scratch, place + PART, widen_odd(rows))
+
+
+@inline_kernel
+def _put_everywhere(scratch: Any, place: int, value: Any) -> None:
+    for line in range(0, BLOCK, LINE):
+        _put(scratch, place + line, splat32(value))
 
 
 @inline_kernel
 def _take(scratch: Any, place: int) -> Any:
-    return reduce_once(join_low(load64(scratch, place), load64(scratch, place + HALF_BLOCK)))
+    return reduce_once(join_low(load64(scratch, place), load64(scratch, place + PART)))
+
+
+@inline_kernel
+def _put_block(scratch: Any, place: int, words: Any, first: int) -> None:
+    for line in range(0, BLOCK, LINE):
+        _put(scratch, place + line, load32(words, first + line))
+
+
+@inline_kernel
+def _take_block(scratch: Any, place: int, words: Any, first: int) -> None:
+    for line in range(0, BLOCK, LINE):
+        store32(words, first + line, _take(scratch, place + line))
 
 
 @kernel
@@ -205,10 +233,10 @@ def _permute_columns(states: Any, out: Any, scratch: Any, numbers: Any, start: i
     height = states.shape[1]
     for row in range(start, stop, BLOCK):
         for element in range(WIDTH):
-            _put(scratch, BLOCK * element, load32(states, height * element + row))
+            _put_block(scratch, BLOCK * element, states, height * element + row)
         _permute_state(scratch, 0, numbers)
         for element in range(WIDTH):
-            store32(out, height * element + row, _take(scratch, BLOCK * element))
+            _take_block(scratch, BLOCK * element, out, height * element + row)
 
 
 @kernel
@@ -222,22 +250,24 @@ def _hash_row_slice(
         states = min(TILE_STATES, (stop - tile) // BLOCK)
         for index in range(states):
             for element in range(WIDTH):
-                value = splat32(capacity[element])
-                _put(scratch, STATE_WORDS * index + BLOCK * element, value)
+                _put_everywhere(scratch, STATE_WORDS * index + BLOCK * element, capacity[element])
         for first in range(0, max(columns, 1), RATE):
             for index in range(states):
                 state = STATE_WORDS * index
                 row_bytes = 4 * (tile + BLOCK * index)
                 for element in range(RATE):
+                    place = state + BLOCK * element
                     if first + element < columns:
-                        _put(scratch, state + BLOCK * element, load32_at(addresses[first + element] + row_bytes))
+                        for line in range(0, BLOCK, LINE):
+                            address = addresses[first + element] + row_bytes + 4 * line
+                            _put(scratch, place + line, load32_at(address))
                     else:
-                        _put(scratch, state + BLOCK * element, splat32(np.uint32(0)))
+                        _put_everywhere(scratch, place, np.uint32(0))
                 _permute_state(scratch, state, numbers)
         for index in range(states):
             for element in range(DIGEST_LENGTH):
-                value = _take(scratch, STATE_WORDS * index + BLOCK * element)
-                store32(out, height * element + tile + BLOCK * index, value)
+                place = STATE_WORDS * index + BLOCK * element
+                _take_block(scratch, place, out, height * element + tile + BLOCK * index)
 
 
 @kernel
@@ -250,60 +280,66 @@ def _compress_slice(
     tag = splat32(level)
     for row in range(0, count, BLOCK):
         for element in range(DIGEST_LENGTH):
-            _put(scratch, BLOCK * element, load32(left, left_height * element + left_start + row))
-            value = load32(right, right_height * element + right_start + row)
-            if element == LEVEL_ELEMENT - DIGEST_LENGTH:
-                value = field_add(value, tag)
-            _put(scratch, BLOCK * (DIGEST_LENGTH + element), value)
+            _put_block(scratch, BLOCK * element, left, left_height * element + left_start + row)
+        for element in range(DIGEST_LENGTH, WIDTH):
+            source = right_height * (element - DIGEST_LENGTH) + right_start + row
+            for line in range(0, BLOCK, LINE):
+                value = load32(right, source + line)
+                if element == LEVEL_ELEMENT:
+                    value = field_add(value, tag)
+                _put(scratch, BLOCK * element + line, value)
         _permute_state(scratch, 0, numbers)
         for element in range(DIGEST_LENGTH):
-            before = load32(left, left_height * element + left_start + row)
-            value = field_add(before, _take(scratch, BLOCK * element))
-            store32(out, out_height * element + out_start + row, value)
+            for line in range(0, BLOCK, LINE):
+                before = load32(left, left_height * element + left_start + row + line)
+                value = field_add(before, _take(scratch, BLOCK * element + line))
+                store32(out, out_height * element + out_start + row + line, value)
 
 
 @inline_kernel
 def _record_state(scratch: Any, state: int, out: Any, column: int, row: int) -> None:
     for element in range(WIDTH):
-        store32(out, out.shape[1] * (column + element) + row, _take(scratch, state + BLOCK * element))
+        _take_block(scratch, state + BLOCK * element, out, out.shape[1] * (column + element) + row)
+
+
+@inline_kernel
+def _full_round_recorded(
+    scratch: Any, numbers: Any, constants: Any, first: int, out: Any, column: int, row: int
+) -> None:
+    for part in range(0, BLOCK, PART):
+        full_round(scratch, part, numbers.nothing, 0)
+    _record_state(scratch, 0, out, column, row)
+    _add_constants(scratch, 0, constants, first)
 
 
 @kernel
 def _trace_slice(inputs: Any, out: Any, scratch: Any, numbers: Any, start: int, stop: int) -> None:
     """The columns of a Poseidon table. Twin: `poseidon.permute`, watched round by round."""
     partial = numbers.cube_weights.shape[0]
-    nothing = numbers.nothing
     for row in range(start, stop, BLOCK):
         for element in range(WIDTH):
-            value = load32(inputs, inputs.shape[1] * element + row)
-            store32(out, out.shape[1] * element + row, value)
-            _put(scratch, BLOCK * element, value)
+            _put_block(scratch, BLOCK * element, inputs, inputs.shape[1] * element + row)
+        _record_state(scratch, 0, out, 0, row)
         column = WIDTH
         _add_constants(scratch, 0, numbers.first, 0)
         for first in range(0, numbers.opening.shape[0], WIDTH):
-            full_round(scratch, 0, nothing, 0)
-            full_round(scratch, HALF_BLOCK, nothing, 0)
-            _record_state(scratch, 0, out, column, row)
-            _add_constants(scratch, 0, numbers.opening, first)
+            _full_round_recorded(scratch, numbers, numbers.opening, first, out, column, row)
             column += WIDTH
-        cube_state(scratch, 0, nothing, 0)
-        cube_state(scratch, HALF_BLOCK, nothing, 0)
+        for part in range(0, BLOCK, PART):
+            cube_state(scratch, part, numbers.nothing, 0)
         # The partial rounds go on from the cubes; only the trace wants them mixed.
-        for word in range(0, STATE_WORDS, HALF_BLOCK):
+        for word in range(0, STATE_WORDS, PART):
             store64(scratch, STATE_WORDS + word, load64(scratch, word))
-        mix_state(scratch, STATE_WORDS, nothing, 0)
-        mix_state(scratch, STATE_WORDS + HALF_BLOCK, nothing, 0)
+        for part in range(0, BLOCK, PART):
+            mix_state(scratch, STATE_WORDS + part, numbers.nothing, 0)
         _record_state(scratch, STATE_WORDS, out, column, row)
         column += WIDTH
         _partial_rounds(scratch, 0, numbers)
         for index in range(partial):
-            store32(out, out.shape[1] * (column + index) + row, _take(scratch, FIRST_CUBE + BLOCK * index))
+            _take_block(scratch, FIRST_CUBE + BLOCK * index, out, out.shape[1] * (column + index) + row)
         column += partial
         for first in range(0, numbers.closing.shape[0], WIDTH):
-            full_round(scratch, 0, nothing, 0)
-            full_round(scratch, HALF_BLOCK, nothing, 0)
-            _record_state(scratch, 0, out, column, row)
-            _add_constants(scratch, 0, numbers.closing, first)
+            _full_round_recorded(scratch, numbers, numbers.closing, first, out, column, row)
             column += WIDTH
 
 
@@ -312,21 +348,23 @@ def _grind_slice(
     state: Any, all_bits: Any, radix_squared: Any, scratch: Any, numbers: Any, start: int, stop: int
 ) -> int:
     """The smallest nonce in the slice that meets the bits, or -1. Twin: `Transcript.absorb_nonce`."""
-    mask, all_but_one = splat32(all_bits), np.uint32(PRIME - 1)
+    mask, refused = splat32(all_bits), np.uint32(PRIME - 1)
     for nonce in range(start, stop, BLOCK):
-        numbered = add32(splat32(np.uint32(nonce)), lane_numbers32())
-        _put(scratch, 0, field_multiply(splat32(radix_squared), numbered))
+        for line in range(0, BLOCK, LINE):
+            numbered = add32(splat32(np.uint32(nonce + line)), lane_numbers32())
+            _put(scratch, line, field_multiply(splat32(radix_squared), numbered))
         for element in range(1, WIDTH):
-            _put(scratch, BLOCK * element, splat32(state[element]))
+            _put_everywhere(scratch, BLOCK * element, state[element])
         _permute_state(scratch, 0, numbers)
-        rows = _take(scratch, 0)
-        canonical = montgomery_reduce(widen_even(rows), widen_odd(rows))
-        hits = zero_lanes32(and32(canonical, mask))
-        if hits != np.uint64(0):
-            for lane in range(BLOCK):
-                is_hit = (hits >> np.uint64(lane)) & np.uint64(1) == np.uint64(1)
-                if is_hit and extract32(canonical, lane) != all_but_one and nonce + lane < stop:
-                    return nonce + lane
+        for line in range(0, BLOCK, LINE):
+            rows = _take(scratch, line)
+            canonical = montgomery_reduce(widen_even(rows), widen_odd(rows))
+            hits = zero_lanes32(and32(canonical, mask))
+            if hits != np.uint64(0):
+                for lane in range(LINE):
+                    is_hit = (hits >> np.uint64(lane)) & np.uint64(1) == np.uint64(1)
+                    if is_hit and extract32(canonical, lane) != refused and nonce + line + lane < stop:
+                        return nonce + line + lane
     return -1
 
 

@@ -1,4 +1,4 @@
-"""The inner steps of the Poseidon kernels, for sixteen rows at once, as vector instructions.
+"""The inner steps of the Poseidon kernels, for thirty-two rows at once, as vector instructions.
 
 A *block* is sixteen elements of a column in scratch memory: sixteen 64-bit words, two vectors of eight lanes.
 A *state* is sixteen blocks, element after element. Words hold Montgomery form; bounds are said where they exceed p.
@@ -28,10 +28,11 @@ from prover.hash.poseidon_parameters import MDS_FIRST_ROW, WIDTH
 
 Words = NDArray[np.uint64]
 
-BLOCK = 16
-"""Rows of a block: two vectors, so that one row's chain of dependent steps hides behind the other's."""
+BLOCK = 32
+"""Rows of a block: four vectors, so that the chain of dependent steps of one vector hides behind the others'."""
 
 LANES = 8
+PARTS = range(0, BLOCK, LANES)
 HALF = WIDTH // 2
 LOW_WORD = MONTGOMERY_RADIX - 1
 NEGATIVE_INVERSE = -pow(PRIME, -1, MONTGOMERY_RADIX) % MONTGOMERY_RADIX
@@ -140,6 +141,16 @@ def _spread(builder: Any, scalar: Any) -> Any:
     return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(INT32, LANES), [0] * LANES))
 
 
+def _spread_word(builder: Any, pointer: Any) -> Any:
+    """A 32-bit word in every lane, high words arbitrary: one load, which LLVM would make two instructions of 64 bits."""
+    word = builder.load(builder.bitcast(pointer, INT32.as_pointer()))
+    words = ir.VectorType(INT32, 2 * LANES)
+    undefined = ir.Constant(words, ir.Undefined)
+    first = builder.insert_element(undefined, word, INT32(0))
+    spread = builder.shuffle_vector(first, undefined, ir.Constant(words, [0] * 2 * LANES))
+    return builder.bitcast(spread, VECTOR)
+
+
 def _state_step(cubes: bool, mixes: bool) -> Any:
     """An intrinsic on one half of a state, in place: cube every element, or mix them, or both in registers."""
 
@@ -184,9 +195,9 @@ def _dot_step(starts_from_block: bool, cubes: bool) -> Any:
             factors = _pointer(context, builder, signature.args[2], values[2], values[3])
             begin = _pointer(context, builder, signature.args[5], values[5], values[6])
             if starts_from_block:
-                initial = [_load(builder, _vector_at(builder, begin, half)) for half in (0, LANES)]
+                initial = [_load(builder, _vector_at(builder, begin, half)) for half in PARTS]
             else:
-                initial = [_spread(builder, builder.load(begin))] * 2
+                initial = [_spread(builder, builder.load(begin))] * len(PARTS)
             # In the high word: the reduction divides by 2^32.
             initial = [builder.shl(value, _constant(32)) for value in initial]
             entry = builder.basic_block
@@ -206,9 +217,9 @@ def _dot_step(starts_from_block: bool, cubes: bool) -> Any:
                 number = builder.add(builder.shl(pair, INT64(1)), INT64(place))
                 lefts = [
                     _load(builder, _vector_at(builder, builder.gep(known, [builder.mul(number, INT64(BLOCK))]), half))
-                    for half in (0, LANES)
+                    for half in PARTS
                 ]
-                factor = _spread(builder, builder.load(builder.gep(factors, [number])))
+                factor = _spread_word(builder, builder.gep(factors, [number]))
                 totals = _add_products(builder, totals, lefts, factor)
             # A sum below p 2^32 and two products below p^2 stay below 2^64 and below 2 p 2^32.
             totals = [
@@ -222,7 +233,7 @@ def _dot_step(starts_from_block: bool, cubes: bool) -> Any:
             builder.cbranch(builder.icmp_unsigned("<", following, values[4]), loop, done)
             builder.position_at_end(done)
             target = _pointer(context, builder, signature.args[0], values[0], values[7])
-            for half, total in zip((0, LANES), totals, strict=True):
+            for half, total in zip(PARTS, totals, strict=True):
                 result = _reduce_once(builder, _montgomery(builder, total))
                 if cubes:
                     result = _cube(builder, result)

@@ -151,15 +151,18 @@ def _algebraic_rounds(shape: SecurityShape, regime: Regime) -> list[_RoundError]
     list_size = regime.list_size(log_blowup)
     rounds = []
     if shape.interactions:
-        # Soundness: a root of the cleared sum of fractions, or a zero among the denominators.
+        # A root of the cleared sum of fractions, or a zero among the denominators.
+        # Soundness: without the second, a message whose denominator vanishes would be dropped uncounted.
         roots = shape.interactions * (shape.max_message_length + 2)
-        rounds.append(_RoundError("lookup", list_size * roots / CHALLENGE_FIELD_SIZE, grinding.challenge_round))
+        lookup = list_size * roots / CHALLENGE_FIELD_SIZE
+        rounds.append(_RoundError("lookup", lookup, grinding.challenge_round))
     for number, degree in enumerate(shape.challenge_degrees, start=1):
         error = list_size * degree / CHALLENGE_FIELD_SIZE
         rounds.append(_RoundError(f"challenge {number}", error, grinding.challenge_round))
     constraint = list_size * shape.constraints / CHALLENGE_FIELD_SIZE
     rounds.append(_RoundError("constraint", constraint, grinding.constraint))
-    rounds.append(_RoundError("out of domain", _out_of_domain_error(shape, list_size), grinding.out_of_domain))
+    out_of_domain = _out_of_domain_error(shape, list_size)
+    rounds.append(_RoundError("out of domain", out_of_domain, grinding.out_of_domain))
     # A single column is not combined with anything, but the curve bound at degree zero would claim certainty.
     batching = regime.curve_error(max(shape.batched_columns - 1, 1), log_height, log_blowup)
     rounds.append(_RoundError("batching", batching, grinding.batching))

@@ -127,6 +127,7 @@ class DecodedProof:
 
     heading: Heading
     proof: NumberProof
+    positions: tuple[int, ...]
     sizes: dict[str, int]
 
 
@@ -260,7 +261,7 @@ def decode_proof(key: VerificationKey, content: bytes) -> DecodedProof:
     count = len(shape.phases)
     queries = tuple(Query(openings_[:count], openings_[count:]) for openings_ in zip(*trees, strict=True))
     proof = Proof(roots, bus_sums, openings, fold_roots, final_polynomial, nonces, queries)
-    return DecodedProof(heading, proof, reader.sizes)
+    return DecodedProof(heading, proof, tuple(positions), reader.sizes)
 
 
 def _check_heading(key: VerificationKey, heading: Heading) -> None:

@@ -88,6 +88,15 @@ def make_proving_key(
     return ProvingKey(key, tuple(matrices), commitment, tapes)
 
 
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """A proof's messages, and the positions that its transcript drew."""
+
+    messages: NumberProof
+    positions: tuple[int, ...]
+    """Known to any verifier; the encoding shares paths by them."""
+
+
 def prove(
     key: ProvingKey,
     traces: Sequence[Montgomery],
@@ -96,7 +105,7 @@ def prove(
     threads: int | None = None,
     progress: Progress = silent,
     stages: Stages | None = None,
-) -> NumberProof:
+) -> Proved:
     """Prove that the traces satisfy the circuit; a trace that does not gives a proof that no verifier accepts."""
     run = Proving(key, traces, statement, threads or default_threads(), stages or Stages(progress))
     return run.run()
@@ -152,7 +161,7 @@ class Proving:
         self.nonces: list[int] = []
         self.roots: list[Digest] = []
 
-    def run(self) -> NumberProof:
+    def run(self) -> Proved:
         """All steps, in the verifier's order."""
         self.absorb_the_statement()
         self.receive_the_trace()
@@ -161,7 +170,7 @@ class Proving:
         openings = self.open_out_of_the_domain()
         words, final_polynomial = self.receive_the_folds(openings)
         queries = self.answer_the_queries(words)
-        return Proof(
+        messages = Proof(
             tuple(self.roots),
             tuple(self.bus_sums),
             openings,
@@ -170,6 +179,7 @@ class Proving:
             tuple(self.nonces),
             queries,
         )
+        return Proved(messages, self.positions)
 
     def absorb_the_statement(self) -> None:
         """Bind everything that is fixed before the prover speaks."""
@@ -282,8 +292,8 @@ class Proving:
     def answer_the_queries(self, words: list[FoldedWord]) -> tuple[Query[int, Extension, Digest], ...]:
         """Draw the positions and open every tree there."""
         with self.stages.stage("grind and open"):
-            positions = self._grind_for_positions()
-            return tuple(self._answer(position, words) for position in positions)
+            self.positions = tuple(self._grind_for_positions())
+            return tuple(self._answer(position, words) for position in self.positions)
 
     def _answer(self, position: int, words: list[FoldedWord]) -> Query[int, Extension, Digest]:
         phases = [self.commitments[phase.name] for phase in self.shape.phases]

@@ -43,6 +43,7 @@ def challenge_degree(table: Table, round: int) -> int:
     """A bound on the degree in a round's challenges that one row adds to what a table's columns accumulate.
 
     A running product or sum takes one factor or term a row, whose degree is that of the constraint which states it.
+    This covers columns that are linear in their own row before; a column that squares itself would need another bound.
     """
     return sum(_degree_in_round(constraint.polynomial, round) for constraint in table.constraints)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from prover.errors import ProofRefused, Reason
 from prover.field.koalabear import PRIME
 from prover.soundness import SoundnessReport
+from prover.soundness.reference import rounded_down
 from prover.stark.encoding import NumberProof, decode_proof
 from prover.stark.key import VerificationKey
 from prover.stark.number_arithmetic import NumberArithmetic
@@ -76,7 +77,7 @@ def _demand_bits(key: VerificationKey, required_bits: int, *, accept_insecure: b
     if not key.parameters.is_insecure and security.minimum < required_bits:
         raise ProofRefused(
             Reason.TOO_FEW_SECURITY_BITS,
-            f"the proof has {security.minimum:.1f} provable bits, {required_bits} were asked for",
+            f"the proof has {rounded_down(security.minimum)} provable bits, {required_bits} were asked for",
         )
     return security
 

@@ -33,7 +33,7 @@ from prover.soundness import (
     unique_decoding_report,
 )
 from prover.soundness.bounds import CHALLENGE_FIELD_SIZE, Johnson, bits_of, square_root_bounds
-from prover.soundness.reference import REFERENCE_LOG_HEIGHTS
+from prover.soundness.reference import REFERENCE_LOG_HEIGHTS, rounded_down
 from prover.soundness.shape import TWO_ADICITY
 
 FIELD_BITS = 5 * math.log2(2**31 - 2**24 + 1)
@@ -236,6 +236,11 @@ def test_the_document_prints_what_the_code_computes() -> None:
     assert preset_table() in text
     for name, log_height in ((DEFAULT_KECCAK, 20), ("terminal", 17)):
         assert round_table(soundness(reference_shape(PRESETS[name], log_height))) in text
+    names = (DEFAULT_KECCAK, "poseidon-100-rate-2", DEFAULT_POSEIDON)
+    layers = [reference_shape(PRESETS[name], 20) for name in names]
+    layers.append(reference_shape(PRESETS["terminal"], 17))
+    chain = rounded_down(chained_bits(soundness(shape).summed_bits for shape in layers))
+    assert f"have {chain} bits together" in text
 
 
 # ------------------------------------------------------------------ how bits move
@@ -292,9 +297,7 @@ def test_grinding_strengthens_its_own_rounds_alone(name: str, rounds: set[str]) 
     bare = replace(shape, parameters=replace(preset, grinding=Grinding()))
     ground = replace(shape, parameters=replace(preset, grinding=Grinding(**{name: 7})))
     before, after = johnson_report(bare, 50), johnson_report(ground, 50)
-    gained = {
-        old.name: new.bits - old.bits for old, new in zip(before.rounds, after.rounds, strict=True)
-    }
+    gained = {old.name: new.bits - old.bits for old, new in zip(before.rounds, after.rounds, strict=True)}
     assert {entry for entry, gain in gained.items() if gain} == rounds
     assert all(gained[entry] == pytest.approx(7) for entry in rounds)
     assert after.minimum_without_grinding == before.minimum
@@ -393,7 +396,9 @@ def test_a_mixing_fold_is_weaker_than_one_that_does_not_mix() -> None:
     assert lost == pytest.approx(math.log2(8 / 7))
 
 
-@pytest.mark.parametrize(("degree", "expected"), [(1, 3), (2, 2), (3, 3), (4, 5), (5, 5), (6, 9), (9, 9), (10, 17)])
+@pytest.mark.parametrize(
+    ("degree", "expected"), [(1, 3), (2, 2), (3, 3), (4, 5), (5, 5), (6, 9), (9, 9), (10, 17)]
+)
 def test_the_composition_degree_counts_all_quotient_pieces(degree: int, expected: int) -> None:
     shape = replace(one_table(PRESETS[DEFAULT_KECCAK], 17, 10), max_constraint_degree=degree)
     assert shape.composition_degree == expected
