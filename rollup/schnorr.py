@@ -14,6 +14,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from functools import lru_cache
 from typing import Final
 
 from prover.curve.chain import Chain, ExceptionalAddition, is_multiple_of_fixed_table, run_chain
@@ -178,11 +179,17 @@ def decode_signature(elements: Sequence[int]) -> Signature | SignatureRefusal:
     if len(limbs) != RESPONSE_LIMBS or not all(0 <= limb < 1 << WORD_BITS for limb in limbs):
         return SignatureRefusal.RESPONSE_NOT_LIMBS
     response = number_of(limbs)
-    return SignatureRefusal.RESPONSE_NOT_REDUCED if response >= ORDER else _signature(commitment, response)
+    return (
+        SignatureRefusal.RESPONSE_NOT_REDUCED if response >= ORDER else signature_from(commitment, response)
+    )
 
 
+@lru_cache(maxsize=1 << 14)
 def key_refusal(key: TradingKey) -> SignatureRefusal | None:
-    """Say why a key may not be registered; the identity needs no case, because it has no coordinates."""
+    """Say why a key may not be registered; the identity needs no case, because it has no coordinates.
+
+    Remembered, because an account signs many messages.
+    """
     if key.suite not in SUITE_HASHES:
         return SignatureRefusal.SUITE_UNKNOWN
     point = decode(key_elements(key))
@@ -206,25 +213,33 @@ def challenge_number(elements: Sequence[int]) -> int:
     return sum(element << ELEMENT_BITS * index for index, element in enumerate(elements))
 
 
-def verify_chain(
-    key: TradingKey, message: Sequence[int], signature: Signature
-) -> SignatureWitness | SignatureRefusal:
-    """Verify a signature and give the whole witness, or say why it is refused.
+def form_refusal(key: TradingKey, message: Sequence[int], signature: Signature) -> SignatureRefusal | None:
+    """Say what is wrong with the numbers themselves, before any is hashed or added.
 
     Nothing is taken on trust from the types: coordinates and numbers are read as if they came from outside.
     """
     refusal = key_refusal(key)
     if refusal is not None:
         return refusal
-    commitment = decode(signature.commitment_x + signature.commitment_y)
-    if isinstance(commitment, PointRefusal):
+    if isinstance(decode(signature.commitment_x + signature.commitment_y), PointRefusal):
         return SignatureRefusal.COMMITMENT_NOT_A_POINT
     if not 0 <= signature.response < ORDER:
         return SignatureRefusal.RESPONSE_NOT_REDUCED
-    if not all(0 <= element < PRIME for element in message):
+    if message and not 0 <= min(message) <= max(message) < PRIME:
         return SignatureRefusal.MESSAGE_NOT_CANONICAL
     if not message or message[0] != key.suite:
         return SignatureRefusal.MESSAGE_OF_OTHER_SUITE
+    return None
+
+
+def verify_chain(
+    key: TradingKey, message: Sequence[int], signature: Signature
+) -> SignatureWitness | SignatureRefusal:
+    """Verify a signature and give the whole witness, or say why it is refused."""
+    refusal = form_refusal(key, message, signature)
+    if refusal is not None:
+        return refusal
+    commitment = Point(signature.commitment_x, signature.commitment_y)
     elements = challenge_elements(key, commitment, message)
     challenge = challenge_number(elements)
     chain = run_chain(Point(key.x, key.y), signature.response, challenge)
@@ -342,7 +357,8 @@ def _coordinate(element: Element) -> Coordinate:
     return (c0, c1, c2, c3, c4, c5, c6)
 
 
-def _signature(commitment: Point, response: int) -> Signature:
+def signature_from(commitment: Point, response: int) -> Signature:
+    """Type the parts of a signature."""
     return Signature(_coordinate(commitment.x), _coordinate(commitment.y), Scalar(response))
 
 
@@ -359,7 +375,7 @@ def _sign_once(secret: SecretKey, message: Sequence[int], attempt: int) -> Signa
 
     The chain is run for another reason too: a processor's error in the response could give the secret away.
     """
-    key, nonce = secret.trading_key, _nonce(secret, message, attempt)
+    key, nonce = secret.trading_key, nonce_of(secret, message, attempt)
     commitment = _point_of(nonce)
     challenge = challenge_number(challenge_elements(key, commitment, message))
     response = (nonce + challenge * secret.scalar) % ORDER
@@ -368,10 +384,10 @@ def _sign_once(secret: SecretKey, message: Sequence[int], attempt: int) -> Signa
         return None
     if chain.result != commitment:
         raise ArithmeticError("the signature just made does not verify")
-    return _signature(commitment, response)
+    return signature_from(commitment, response)
 
 
-def _nonce(secret: SecretKey, message: Sequence[int], attempt: int) -> int:
+def nonce_of(secret: SecretKey, message: Sequence[int], attempt: int) -> int:
     """The nonce of one attempt: never zero, and as good as random to whoever does not know the secret."""
     encoded = b"".join(element.to_bytes(4) for element in message)
     seed = secret.suite.to_bytes(2) + secret.scalar.to_bytes(SECRET_BYTES) + attempt.to_bytes(4) + encoded

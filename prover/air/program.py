@@ -35,6 +35,8 @@ SLOT_WORDS = BLOCK_ROWS + 16
 
 Slots a power of two apart would all compete for the same few lines of the cache."""
 
+WORD_BYTES = 4
+
 PLANES = range(EXTENSION_DEGREE)
 
 TABLE_ENTRIES = 9
@@ -76,7 +78,7 @@ class Column(NamedTuple):
 
     kind: CellKind
     round: int
-    index: int
+    position: int
     plane: int
 
 
@@ -174,7 +176,7 @@ class _Writer:
                 opened, union = [number], set(form.terms)
             groups[number] = opened
         # Five sums with one left empty still cost less than four alone; with fewer it does not pay.
-        return {number: members for number, members in groups.items() if len(members) >= 4}  # noqa: PLR2004
+        return {number: members for number, members in groups.items() if len(members) >= 4}
 
     def _find_cubes(self) -> dict[int, int]:
         """Products that are cubes, with what they are cubes of; their squares are needed by nobody else."""
@@ -195,7 +197,7 @@ class _Writer:
             form = self._atoms[root].form
             is_shift = form is not None and len(form.terms) == 1 and set(form.terms.values()) == {1}
             # Its uses are both factors of the square and the third one of the cube.
-            if is_shift and self._uses[root] == 3 and form is not None:  # noqa: PLR2004
+            if is_shift and self._uses[root] == 3 and form is not None:
                 shifted.add(root)
                 self._uses[root] = 0
         return shifted
@@ -223,7 +225,8 @@ class _Writer:
                     left[position] -= 1
 
         def finish(position: int) -> None:
-            planes = self._sum(_part(forms[position], waiting[position], last=True), wide_outputs[position], sums[position])
+            part = _part(forms[position], waiting[position], last=True)
+            planes = self._sum(part, wide_outputs[position], sums[position])
             for plane, operand in enumerate(planes):
                 self._emit(_Instruction(Opcode.STORE, [], [operand], plus=plane_starts[position] + plane))
 
@@ -313,7 +316,7 @@ class _Writer:
                 for power, operand in enumerate(operands):
                     wide.append((operand, [Weight(known, MULTIPLICATION[plane][power]) for plane in PLANES]))
         # One base term in a sum of five costs less among the others than as an instruction of its own.
-        if wide and len(spare) <= 2 and not any(narrow):  # noqa: PLR2004
+        if wide and len(spare) <= 2 and not any(narrow):
             for operand, coefficient in spare:
                 known, zero = self._coefficient(coefficient), self._coefficient(0)
                 wide.append((operand, [Weight(known, 0)] + [Weight(zero, 0)] * (EXTENSION_DEGREE - 1)))
@@ -448,14 +451,13 @@ def _assign_places(instructions: list[_Instruction], columns: int) -> tuple[dict
     for position, instruction in enumerate(instructions):
         # Every instruction loads all operands of some rows before it stores results to these rows,
         # so a result may take the place of an operand.
-        for operand in dict.fromkeys((*instruction.inputs, *instruction.continued)):
-            if operand >= 0 and last_reader[operand] == position:
-                free.append(places[operand])
+        read = dict.fromkeys((*instruction.inputs, *instruction.continued))
+        free += [places[operand] for operand in read if operand >= 0 and last_reader[operand] == position]
         for operand in instruction.outputs:
             if free:
                 places[operand] = free.pop()
             else:
-                places[operand] = slots * SLOT_WORDS
+                places[operand] = WORD_BYTES * slots * SLOT_WORDS
                 slots += 1
         free += [places[operand] for operand in instruction.outputs if last_reader[operand] == position]
     return places, slots
@@ -463,7 +465,7 @@ def _assign_places(instructions: list[_Instruction], columns: int) -> tuple[dict
 
 def _column_place(operand: int) -> int:
     slot, row_offset = divmod(-1 - operand, 2)
-    return slot * SLOT_WORDS + row_offset
+    return WORD_BYTES * (slot * SLOT_WORDS + row_offset)
 
 
 def _encode(instruction: _Instruction, places: dict[int, int]) -> list[int]:
@@ -471,17 +473,18 @@ def _encode(instruction: _Instruction, places: dict[int, int]) -> list[int]:
         [places[operand] for operand in operands]
         for operands in (instruction.outputs, instruction.inputs, instruction.continued)
     )
+    weights = WORD_BYTES * instruction.weights
     match instruction.opcode:
         case Opcode.STORE:
             return [Opcode.STORE, instruction.plus, *inputs]
         case Opcode.CUBE:
-            return [Opcode.CUBE, *outputs, instruction.weights, *inputs]
+            return [Opcode.CUBE, *outputs, weights, *inputs]
         case Opcode.SIGNED_SUM:
             minus = len(inputs) - instruction.plus
-            return [Opcode.SIGNED_SUM, *outputs, instruction.weights, instruction.plus, minus, *inputs]
+            return [Opcode.SIGNED_SUM, *outputs, weights, instruction.plus, minus, *inputs]
         case Opcode.WEIGHTED_SUM | Opcode.WEIGHTED_SUMS:
             continued = continued or [-1] * len(outputs)
-            return [instruction.opcode, *outputs, instruction.weights, len(inputs) // 2, *continued, *inputs]
+            return [instruction.opcode, *outputs, weights, len(inputs) // 2, *continued, *inputs]
         case _:
             return [instruction.opcode, *outputs, *inputs]
 

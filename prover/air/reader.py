@@ -36,12 +36,13 @@ def evaluate(
             values[node] = read_cell(node.payload)
         else:
             left, right = (values[source] for source in node.sources)
-            values[node] = _APPLY[node.operation](left, right)
+            values[node] = _apply(node.operation, left, right)
     return [values[expression] for expression in expressions]
 
 
-_APPLY: dict[Operation, Callable[[Ring, Ring], Ring]] = {  # type: ignore[type-arg,unused-ignore]
-    Operation.ADD: lambda left, right: left + right,
-    Operation.SUBTRACT: lambda left, right: left - right,
-    Operation.MULTIPLY: lambda left, right: left * right,
-}
+def _apply(operation: Operation, left: Value, right: Value) -> Value:
+    if operation is Operation.ADD:
+        return left + right
+    if operation is Operation.SUBTRACT:
+        return left - right
+    return left * right

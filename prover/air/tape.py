@@ -11,16 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prover.air.expression import Cell, CellKind, Expression
-from prover.air.lowering import EXTENSION_DEGREE, Lowering, ScalarOperation
-from prover.air.program import BLOCK_ROWS, SLOT_WORDS, TABLE_ENTRIES, Column, Program, write_program
+from prover.air.lowering import EXTENSION_DEGREE, Lowering
+from prover.air.program import (
+    BLOCK_ROWS,
+    SLOT_WORDS,
+    TABLE_ENTRIES,
+    WORD_BYTES,
+    Column,
+    Program,
+    write_program,
+)
 from prover.air.table import Extension
 from prover.field.koalabear import PRIME, Montgomery, encode
 from prover.field.threads import run_slices
 
 VECTOR_ROWS = 16
 """Rows of one vector, which fills a cache line: blocks start on such a line, so that no vector spans two."""
-
-_WORD_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,32 +49,66 @@ class Sources:
         """The number of rows."""
         return int(self.main.shape[1])
 
-    def column(self, column: Column) -> Montgomery:
-        """The rows of one column, or one period of it."""
-        if column.kind is CellKind.PERIODIC:
-            found = self.periodic[column.index] if column.index < len(self.periodic) else None
-        else:
-            matrix, index = self._matrix(column)
-            found = None if matrix is None or index >= len(matrix) else matrix[index]
+    def matrix(self, kind: CellKind, round: int) -> Montgomery:
+        """The checked matrix that holds the columns of one kind; kernels read it at raw addresses."""
+        found: Montgomery | None
+        match kind:
+            case CellKind.MAIN:
+                found = self.main
+            case CellKind.PREPROCESSED:
+                found = self.preprocessed
+            case CellKind.SELECTOR:
+                found = self.selectors
+            case _:
+                found = self.challenge.get(round)
         if found is None:
-            raise ValueError(f"the sources hold no {column.kind} {column.index}")
-        if found.dtype != np.uint32 or found.ndim != 1 or found.strides != (_WORD_BYTES,):
-            raise ValueError(f"{column.kind} {column.index} is not a contiguous row of 32-bit words")
-        is_divisor = found.size > 0 and self.height % found.size == 0
-        if found.size != self.height and not (column.kind is CellKind.PERIODIC and is_divisor):
-            raise ValueError(f"{column.kind} {column.index} has {found.size} rows of {self.height}")
+            raise ValueError(f"the sources hold no {kind} columns of round {round}")
+        _check_rows(found, kind)
+        if found.shape[1] != self.height:
+            raise ValueError(f"the {kind} columns have {found.shape[1]} rows of {self.height}")
         return found
 
-    def _matrix(self, column: Column) -> tuple[Montgomery | None, int]:
-        match column.kind:
-            case CellKind.MAIN:
-                return self.main, column.index
-            case CellKind.PREPROCESSED:
-                return self.preprocessed, column.index
-            case CellKind.SELECTOR:
-                return self.selectors, column.index
-            case _:
-                return self.challenge.get(column.round), EXTENSION_DEGREE * column.index + column.plane
+    def period(self, index: int) -> Montgomery:
+        """The checked values of one periodic column."""
+        if index >= len(self.periodic):
+            raise ValueError(f"the sources hold no periodic column {index}")
+        found = self.periodic[index].reshape(1, -1)
+        _check_rows(found, CellKind.PERIODIC)
+        if not found.size or self.height % found.size:
+            raise ValueError(f"periodic column {index} has {found.size} values for {self.height} rows")
+        return found
+
+
+def _is_packed(matrix: Montgomery) -> bool:
+    return matrix.strides[1] == WORD_BYTES or matrix.shape[1] == 1
+
+
+def _check_rows(matrix: Montgomery, kind: CellKind) -> None:
+    if matrix.dtype != np.uint32 or matrix.ndim != 2 or not _is_packed(matrix):
+        raise ValueError(f"the {kind} columns are not contiguous rows of 32-bit words")
+
+
+def _locate(sources: Sources, columns: Sequence[Column]) -> tuple[NDArray[np.int64], list[Montgomery]]:
+    """(address, rows) of every column, and the arrays that must outlive these addresses."""
+    matrices: dict[tuple[CellKind, int, int], tuple[int, int, int, int]] = {}
+    alive: list[Montgomery] = []
+    table = np.zeros((len(columns), 2), dtype=np.int64)
+    for position, (kind, round, index, plane) in enumerate(columns):
+        is_periodic = kind is CellKind.PERIODIC
+        key = (kind, round, index if is_periodic else 0)
+        if key not in matrices:
+            matrix = sources.period(index) if is_periodic else sources.matrix(kind, round)
+            if matrix.shape[1] < VECTOR_ROWS:
+                # Repeated to fill a vector: the row below the last one is the first one again.
+                matrix = np.tile(matrix, (1, VECTOR_ROWS // matrix.shape[1]))
+            alive.append(matrix)
+            matrices[key] = (matrix.ctypes.data, matrix.strides[0], *matrix.shape)
+        address, stride, count, rows = matrices[key]
+        row = 0 if is_periodic else EXTENSION_DEGREE * index + plane if kind is CellKind.CHALLENGE_COLUMN else index
+        if row >= count:
+            raise ValueError(f"the sources hold no {kind} {index} of round {round}")
+        table[position] = address + row * stride, rows
+    return table, alive
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,19 +207,17 @@ class Tape:
         height = sources.height
         if height & (height - 1) or not height:
             raise ValueError(f"the height {height} is not a power of two")
-        if out.shape != (self.planes, height) or out.dtype != np.uint32 or out.strides[1] != _WORD_BYTES:
+        if out.shape != (self.planes, height) or out.dtype != np.uint32 or not _is_packed(out):
             raise ValueError(f"the output must be ({self.planes}, {height}) contiguous rows of 32-bit words")
-        # The kernel sees raw addresses: these names keep what they point to alive.
-        arrays = [_at_least_one_vector(sources.column(column)) for column in self.program.columns]
+        table, alive = _locate(sources, self.program.columns)
         target = out if height >= VECTOR_ROWS else np.empty((self.planes, VECTOR_ROWS), dtype=np.uint32)
-        table = np.array([(array.ctypes.data, array.size) for array in arrays], dtype=np.int64).reshape(-1, 2)
         weights = self.bind(constants)
-        out_address, out_stride = target.ctypes.data, target.strides[0] // _WORD_BYTES
+        out_address, out_stride = target.ctypes.data, target.strides[0] // WORD_BYTES
         words = self.program.slots * SLOT_WORDS
 
         def work(first_block: int, last_block: int) -> None:
             scratch = np.zeros(words + VECTOR_ROWS, dtype=np.uint32)
-            start = -scratch.ctypes.data // _WORD_BYTES % VECTOR_ROWS
+            start = -scratch.ctypes.data // WORD_BYTES % VECTOR_ROWS
             run_blocks(
                 self._code,
                 weights,
@@ -193,10 +231,6 @@ class Tape:
             )
 
         run_slices(threads, math.ceil(height / BLOCK_ROWS), work, multiple=1)
+        del alive  # Until here the kernel has read from these arrays.
         if target is not out:
             out[:] = target[:, :height]
-
-
-def _at_least_one_vector(column: Montgomery) -> Montgomery:
-    """A column of fewer rows than a vector, repeated: the row below its last one is its first one again."""
-    return column if column.size >= VECTOR_ROWS else np.tile(column, VECTOR_ROWS // column.size)

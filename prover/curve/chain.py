@@ -26,6 +26,9 @@ from enum import StrEnum
 from functools import cache
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from prover.curve import packed
 from prover.curve.formulas import Element
 from prover.curve.septic import (
@@ -39,6 +42,7 @@ from prover.curve.septic import (
     negate_point,
     point_from_label,
 )
+from prover.field.koalabear import Montgomery
 
 STEPS: Final = 124
 """Bits of a challenge: four field elements of 31.  124 steps and the table's four additions fill 128 rows."""
@@ -148,6 +152,20 @@ class Chain:
     steps: tuple[ChainStep, ...]
     result: Point
     """response * G - challenge * key."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChainBatch:
+    """The chains of many signatures; arrays end in one number a signature and are in Montgomery form."""
+
+    is_exceptional: NDArray[np.bool_]
+    """An addition had equal x: the other arrays mean nothing for this signature."""
+    results: Montgomery
+    """Shape (14, signatures): response * G - challenge * key."""
+    additions: Montgomery
+    """Shape (4, 28, signatures): inverse, slope, x, y of the table's additions; empty without witness."""
+    steps: Montgomery
+    """Shape (49, 124, signatures): the columns of every step; empty without witness."""
 
 
 def run_chain(key: Point, response: int, challenge: int) -> Chain | ExceptionalAddition:

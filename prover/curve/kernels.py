@@ -15,7 +15,6 @@ A lane that has met an exceptional addition goes on with zero as the inverse of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -23,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prover.curve import packed
-from prover.curve.chain import HIGH_BITS, STEPS, fixed_points
+from prover.curve.chain import HIGH_BITS, STEPS, ChainBatch, fixed_points
 from prover.curve.formulas import DEGREE
 from prover.curve.septic import POINT_ELEMENTS, encode
 from prover.field.compiler import inline_kernel, kernel
@@ -62,13 +61,13 @@ ADDITION_COLUMNS = 28
 
 # Slots of the scratch memory.
 # They are numpy integers because numba compiles a function once more for each plain integer constant passed to it.
-TABLE = np.intp(0)  # sixteen slots: x and y of eight points
-P_X, P_Y, T_X, T_Y = np.intp(16), np.intp(17), np.intp(18), np.intp(19)
-RUN, RISE, FALL, SQUARE = np.intp(20), np.intp(21), np.intp(22), np.intp(23)
-ONE, INVERSE, SLOPE, SECOND, RESULT = np.intp(24), np.intp(25), np.intp(26), np.intp(27), np.intp(28)
-C1, C2, C3 = np.intp(29), np.intp(30), np.intp(31)
-MATRIX = np.intp(32)  # three slots: the matrix of a multiplication
 SCRATCH_SLOTS = 35
+_SLOTS: Any = np.arange(SCRATCH_SLOTS, dtype=np.intp)
+TABLE = _SLOTS[0]  # sixteen slots: x and y of eight points
+P_X, P_Y, T_X, T_Y = _SLOTS[16:20]
+RUN, RISE, FALL, SQUARE, ONE, INVERSE, SLOPE, SECOND, RESULT = _SLOTS[20:29]
+C1, C2, C3 = _SLOTS[29:32]
+MATRIX = _SLOTS[32]  # three slots: the matrix of a multiplication
 
 
 @inline_kernel
@@ -339,20 +338,6 @@ def _run_slice(
         _copy_out(scratch, P_Y, results, 7 * count + place, count)
         for lane in range(LANES):
             exceptional[place + lane] = (flags >> np.uint64(lane)) & np.uint64(1)
-
-
-@dataclass(frozen=True, slots=True)
-class ChainBatch:
-    """The chains of many signatures; arrays end in one number a signature and are in Montgomery form."""
-
-    is_exceptional: NDArray[np.bool_]
-    """An addition had equal x: the other arrays mean nothing for this signature."""
-    results: Montgomery
-    """Shape (14, signatures): response * G - challenge * key."""
-    additions: Montgomery
-    """Shape (4, 28, signatures): inverse, slope, x, y of the table's additions; empty without witness."""
-    steps: Montgomery
-    """Shape (49, 124, signatures): the columns of every step; empty without witness."""
 
 
 def run_chains(

@@ -35,36 +35,29 @@ Emit = Callable[..., Any]
 """Takes an LLVM builder and operands and gives the value that the emitted instructions compute."""
 
 
-class Vector32(types.Type):
-    """Sixteen lanes of 32 bits."""
+class Vector(types.Type):
+    """A number of lanes, all of the same width."""
 
-    def __init__(self) -> None:
-        super().__init__(name="u32x16")
-
-
-class Vector64(types.Type):
-    """Eight lanes of 64 bits."""
-
-    def __init__(self) -> None:
-        super().__init__(name="u64x8")
+    def __init__(self, bits: int, lanes: int) -> None:
+        super().__init__(name=f"u{bits}x{lanes}")
+        self.llvm = ir.VectorType(ir.IntType(bits), lanes)
+        self.scalar = types.uint32 if bits == 32 else types.uint64
+        self.element_bytes = bits // 8
 
 
-@register_model(Vector32)
-class _Model32(models.PrimitiveModel):
+@register_model(Vector)
+class _Model(models.PrimitiveModel):
     def __init__(self, manager: Any, frontend_type: Any) -> None:
-        super().__init__(manager, frontend_type, LANES32)
+        super().__init__(manager, frontend_type, frontend_type.llvm)
 
 
-@register_model(Vector64)
-class _Model64(models.PrimitiveModel):
-    def __init__(self, manager: Any, frontend_type: Any) -> None:
-        super().__init__(manager, frontend_type, LANES64)
+u32x16 = Vector(32, 16)
+u64x8 = Vector(64, 8)
+u32x32 = Vector(32, 32)
+"""Two u32x16 in step: twice as many independent instructions stand side by side, which a processor overlaps better.
 
-
-u32x16 = Vector32()
-u64x8 = Vector64()
-_LLVM = {u32x16: LANES32, u64x8: LANES64}
-_SCALAR = {u32x16: types.uint32, u64x8: types.uint64}
+Lane-wise operations on u32x16 take it too; it has its own `load_pair_at`, `store_pair_at` and `splat_pair`.
+"""
 
 
 # --- how intrinsics are made ------------------------------------------------------------------------------------------
@@ -86,6 +79,24 @@ def _operation(emit: Emit, result: Any, *arguments: Any) -> Any:
     if len(arguments) == 1:
         return intrinsic(lambda context, a: typed(a))
     if len(arguments) == 2:
+        return intrinsic(lambda context, a, b: typed(a, b))
+    return intrinsic(lambda context, a, b, c: typed(a, b, c))
+
+
+def _lanewise(emit: Emit, count: int) -> Any:
+    """Make an intrinsic whose operands and result are vectors of one type, whatever its number of 32-bit lanes."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        return emit(builder, *values)
+
+    def typed(*vectors: Any) -> Any:
+        if vectors[0] not in {u32x16, u32x32} or any(vector != vectors[0] for vector in vectors):
+            raise TypingError(f"vectors of one type with 32-bit lanes are needed, not {vectors}")
+        return vectors[0](*vectors), generate
+
+    if count == 1:
+        return intrinsic(lambda context, a: typed(a))
+    if count == 2:
         return intrinsic(lambda context, a, b: typed(a, b))
     return intrinsic(lambda context, a, b, c: typed(a, b, c))
 
@@ -138,11 +149,11 @@ def _store_emitted(builder: Any, pointer: Any, value: Any, alignment: int) -> No
 def _make_load(vector: Any) -> Any:
     @intrinsic
     def load(_typing: Any, array: Any, index: Any) -> Any:
-        _check_array(array, _SCALAR[vector])
+        _check_array(array, vector.scalar)
 
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
             pointer = _element_pointer(context, builder, signature.args[0], *values)
-            return _load_emitted(builder, pointer, _LLVM[vector], _SCALAR[vector].bitwidth // 8)
+            return _load_emitted(builder, pointer, vector.llvm, vector.element_bytes)
 
         return vector(array, types.intp), generate
 
@@ -152,11 +163,11 @@ def _make_load(vector: Any) -> Any:
 def _make_store(vector: Any) -> Any:
     @intrinsic
     def store(_typing: Any, array: Any, index: Any, value: Any) -> Any:
-        _check_array(array, _SCALAR[vector])
+        _check_array(array, vector.scalar)
 
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
             pointer = _element_pointer(context, builder, signature.args[0], values[0], values[1])
-            _store_emitted(builder, pointer, values[2], _SCALAR[vector].bitwidth // 8)
+            _store_emitted(builder, pointer, values[2], vector.element_bytes)
             return context.get_dummy_value()
 
         return types.void(array, types.intp, vector), generate
@@ -166,8 +177,8 @@ def _make_store(vector: Any) -> Any:
 
 def _make_load_at(vector: Any) -> Any:
     def emit(builder: Any, address: Any) -> Any:
-        pointer = builder.inttoptr(address, _LLVM[vector].as_pointer())
-        return _load_emitted(builder, pointer, _LLVM[vector], 1)
+        pointer = builder.inttoptr(address, vector.llvm.as_pointer())
+        return _load_emitted(builder, pointer, vector.llvm, 1)
 
     return _operation(emit, vector, types.intp)
 
@@ -183,6 +194,24 @@ def _make_store_at(vector: Any) -> Any:
         return types.void(types.intp, vector), generate
 
     return store_at
+
+
+def _make_prefetch(is_write: int) -> Any:
+    @intrinsic
+    def prefetch_at(_typing: Any, address: Any) -> Any:
+        def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+            pointer = builder.inttoptr(values[0], ir.IntType(8).as_pointer())
+            # Locality 2 of 3: into the second-level cache, as a tile ahead would flood the first.
+            options = [INT32(is_write), INT32(2), INT32(1)]
+            arguments = [pointer.type, INT32, INT32, INT32]
+            function_type = ir.FunctionType(ir.VoidType(), arguments)
+            function = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0")
+            builder.call(function, [pointer, *options])
+            return context.get_dummy_value()
+
+        return types.void(types.intp), generate
+
+    return prefetch_at
 
 
 @intrinsic
@@ -244,32 +273,46 @@ def _minimum(builder: Any, left: Any, right: Any) -> Any:
 def _field_add(builder: Any, left: Any, right: Any) -> Any:
     # Below p the difference wraps to a huge word, so that the smaller of both is the reduced sum.
     total = builder.add(left, right)
-    return _minimum(builder, total, builder.sub(total, _constant(LANES32, PRIME)))
+    return _minimum(builder, total, builder.sub(total, _constant(total.type, PRIME)))
 
 
 def _field_subtract(builder: Any, left: Any, right: Any) -> Any:
     difference = builder.sub(left, right)
-    return _minimum(builder, difference, builder.add(difference, _constant(LANES32, PRIME)))
+    return _minimum(builder, difference, builder.add(difference, _constant(difference.type, PRIME)))
 
 
 def _field_negate(builder: Any, value: Any) -> Any:
     # p - 0 = p is no element: of 0 - 0 and p - 0 the smaller one is right, for all others p - x is.
-    negative = builder.sub(_constant(LANES32, 0), value)
-    return _minimum(builder, negative, builder.add(negative, _constant(LANES32, PRIME)))
+    negative = builder.sub(_constant(value.type, 0), value)
+    return _minimum(builder, negative, builder.add(negative, _constant(value.type, PRIME)))
 
 
 def _reduce_once(builder: Any, value: Any) -> Any:
-    return _minimum(builder, value, builder.sub(value, _constant(LANES32, PRIME)))
+    return _minimum(builder, value, builder.sub(value, _constant(value.type, PRIME)))
+
+
+def _wide(builder: Any, vector: Any) -> Any:
+    """The same bits in lanes of 64."""
+    bits = vector.type.count * vector.type.element.width
+    return builder.bitcast(vector, ir.VectorType(INT64, bits // 64))
+
+
+def _narrow(builder: Any, vector: Any) -> Any:
+    """The same bits in lanes of 32."""
+    bits = vector.type.count * vector.type.element.width
+    return builder.bitcast(vector, ir.VectorType(INT32, bits // 32))
 
 
 def _even(builder: Any, vector: Any) -> Any:
     """The even lanes, each in a lane of 64 bits."""
-    return builder.and_(builder.bitcast(vector, LANES64), _constant(LANES64, 0xFFFFFFFF))
+    wide = _wide(builder, vector)
+    return builder.and_(wide, _constant(wide.type, 0xFFFFFFFF))
 
 
 def _odd(builder: Any, vector: Any) -> Any:
     """The odd lanes, each in a lane of 64 bits."""
-    return builder.lshr(builder.bitcast(vector, LANES64), _constant(LANES64, 32))
+    wide = _wide(builder, vector)
+    return builder.lshr(wide, _constant(wide.type, 32))
 
 
 def _multiply_even(builder: Any, left: Any, right: Any) -> Any:
@@ -282,21 +325,24 @@ def _multiply_odd(builder: Any, left: Any, right: Any) -> Any:
 
 def _join_high(builder: Any, even: Any, odd: Any) -> Any:
     """The high words of both, in the order of the lanes."""
-    order = [lane + 1 if lane % 2 == 0 else 16 + lane for lane in range(16)]
-    return _shuffle(builder, builder.bitcast(even, LANES32), builder.bitcast(odd, LANES32), order)
+    lanes = 2 * even.type.count
+    order = [lane + 1 if lane % 2 == 0 else lanes + lane for lane in range(lanes)]
+    return _shuffle(builder, _narrow(builder, even), _narrow(builder, odd), order)
 
 
 def _join_low(builder: Any, even: Any, odd: Any) -> Any:
     """The low words of both, in the order of the lanes."""
-    order = [lane if lane % 2 == 0 else 16 + lane - 1 for lane in range(16)]
-    return _shuffle(builder, builder.bitcast(even, LANES32), builder.bitcast(odd, LANES32), order)
+    lanes = 2 * even.type.count
+    order = [lane if lane % 2 == 0 else lanes + lane - 1 for lane in range(lanes)]
+    return _shuffle(builder, _narrow(builder, even), _narrow(builder, odd), order)
 
 
 def _clear_low_word(builder: Any, product: Any) -> Any:
     """Add the multiple of p that makes the low word zero; below p 2^32 it stays below 2p 2^32."""
     # Multiplied as 32-bit lanes: LLVM would turn a 64-bit product by the same constant into a slow one of full width.
-    words = builder.mul(builder.bitcast(product, LANES32), _constant(LANES32, MINUS_INVERSE_PRIME))
-    return builder.add(product, builder.mul(_even(builder, words), _constant(LANES64, PRIME)))
+    words = _narrow(builder, product)
+    factor = builder.mul(words, _constant(words.type, MINUS_INVERSE_PRIME))
+    return builder.add(product, builder.mul(_even(builder, factor), _constant(product.type, PRIME)))
 
 
 def _montgomery_reduce(builder: Any, even: Any, odd: Any) -> Any:
@@ -316,7 +362,7 @@ def _multiply_fixed(builder: Any, value: Any, factor: Any, quotient: Any) -> Any
     multiple = _join_high(
         builder, _multiply_even(builder, value, quotient), _multiply_odd(builder, value, quotient)
     )
-    result = builder.sub(builder.mul(value, factor), builder.mul(multiple, _constant(LANES32, PRIME)))
+    result = builder.sub(builder.mul(value, factor), builder.mul(multiple, _constant(value.type, PRIME)))
     return _reduce_once(builder, result)
 
 
@@ -442,7 +488,6 @@ def _method(name: str) -> Emit:
     return lambda builder, left, right: getattr(builder, name)(left, right)
 
 
-_BINARY32 = (u32x16, u32x16, u32x16)
 _BINARY64 = (u64x8, u64x8, u64x8)
 
 
@@ -462,17 +507,24 @@ load64 = _choose("load64", _make_load(u64x8))
 store64 = _choose("store64", _make_store(u64x8))
 load64_at = _choose("load64_at", _make_load_at(u64x8))
 store64_at = _choose("store64_at", _make_store_at(u64x8))
+load_pair_at = _choose("load_pair_at", _make_load_at(u32x32))
+store_pair_at = _choose("store_pair_at", _make_store_at(u32x32))
 load_widened = _choose("load_widened", _load_widened)
 """Eight 32-bit words, each in a lane of 64 bits."""
 store_narrowed = _choose("store_narrowed", _store_narrowed)
 """The low words of eight lanes."""
 gather64 = _choose("gather64", _gather64)
+prefetch_read_at = _choose("prefetch_read_at", _make_prefetch(0))
+"""Ask for the cache line of an address that will soon be read; any address is allowed."""
+prefetch_write_at = _choose("prefetch_write_at", _make_prefetch(1))
+"""The same for a line that will soon be written: a store to a line that is not owned stalls those behind it."""
 address_of = _choose("address_of", _address_of)
 """The address of an element, for the functions whose names end in `_at`; the caller keeps the array alive."""
 
 # --- the same value in every lane; lane numbers -----------------------------------------------------------------------
 
 splat32 = _choose("splat32", _operation(lambda b, scalar: _spread(b, scalar, LANES32), u32x16, types.uint32))
+splat_pair = _choose("splat_pair", _operation(lambda b, scalar: _spread(b, scalar, u32x32.llvm), u32x32, types.uint32))
 splat64 = _choose("splat64", _operation(lambda b, scalar: _spread(b, scalar, LANES64), u64x8, types.uint64))
 lane_numbers32 = _choose("lane_numbers32", _operation(_count(LANES32), u32x16))
 lane_numbers64 = _choose("lane_numbers64", _operation(_count(LANES64), u64x8))
@@ -481,14 +533,14 @@ extract64 = _choose("extract64", _operation(_extract, types.uint64, u64x8, types
 
 # --- the field: operands and results in Montgomery form, below p ------------------------------------------------------
 
-field_add = _choose("field_add", _operation(_field_add, *_BINARY32))
-field_subtract = _choose("field_subtract", _operation(_field_subtract, *_BINARY32))
-field_negate = _choose("field_negate", _operation(_field_negate, u32x16, u32x16))
-field_multiply = _choose("field_multiply", _operation(_field_multiply, *_BINARY32))
+field_add = _choose("field_add", _lanewise(_field_add, 2))
+field_subtract = _choose("field_subtract", _lanewise(_field_subtract, 2))
+field_negate = _choose("field_negate", _lanewise(_field_negate, 1))
+field_multiply = _choose("field_multiply", _lanewise(_field_multiply, 2))
 """One operand must be below p, the other may be any 32-bit word: a sum need not be reduced before it."""
-reduce_once = _choose("reduce_once", _operation(_reduce_once, u32x16, u32x16))
+reduce_once = _choose("reduce_once", _lanewise(_reduce_once, 1))
 """From below 2p to below p."""
-multiply_fixed = _choose("multiply_fixed", _operation(_multiply_fixed, u32x16, u32x16, u32x16, u32x16))
+multiply_fixed = _choose("multiply_fixed", _lanewise(_multiply_fixed, 3))
 """multiply_fixed(value, factor, quotient): value times a canonical factor with quotient = floor(factor 2^32 / p).
 
 Cheaper than field_multiply where factors are known beforehand; `value` may be any 32-bit word.
@@ -513,19 +565,19 @@ join_high = _choose("join_high", _operation(_join_high, u32x16, u64x8, u64x8))
 
 # --- plain words: wrapping arithmetic and bits ------------------------------------------------------------------------
 
-add32 = _choose("add32", _operation(_method("add"), *_BINARY32))
-subtract32 = _choose("subtract32", _operation(_method("sub"), *_BINARY32))
-multiply32 = _choose("multiply32", _operation(_method("mul"), *_BINARY32))
-minimum32 = _choose("minimum32", _operation(_minimum, *_BINARY32))
-and32 = _choose("and32", _operation(_method("and_"), *_BINARY32))
-or32 = _choose("or32", _operation(_method("or_"), *_BINARY32))
-xor32 = _choose("xor32", _operation(_method("xor"), *_BINARY32))
+add32 = _choose("add32", _lanewise(_method("add"), 2))
+subtract32 = _choose("subtract32", _lanewise(_method("sub"), 2))
+multiply32 = _choose("multiply32", _lanewise(_method("mul"), 2))
+minimum32 = _choose("minimum32", _lanewise(_minimum, 2))
+and32 = _choose("and32", _lanewise(_method("and_"), 2))
+or32 = _choose("or32", _lanewise(_method("or_"), 2))
+xor32 = _choose("xor32", _lanewise(_method("xor"), 2))
 shift_left32 = _choose("shift_left32", _operation(_shift("shl", LANES32), u32x16, u32x16, types.uint32))
 shift_right32 = _choose("shift_right32", _operation(_shift("lshr", LANES32), u32x16, u32x16, types.uint32))
 byte_swap32 = _choose("byte_swap32", _operation(_byte_swap32, u32x16, u32x16))
 zero_lanes32 = _choose("zero_lanes32", _operation(_lanes_that_are_zero, types.uint64, u32x16))
 """A bit for each lane that is zero, lane 0 lowest."""
-select32 = _choose("select32", _operation(_select, *_BINARY32, u32x16))
+select32 = _choose("select32", _lanewise(_select, 3))
 """select32(mask, where_zero, elsewhere)."""
 
 add64 = _choose("add64", _operation(_method("add"), *_BINARY64))

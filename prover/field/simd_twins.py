@@ -55,6 +55,26 @@ def store64_at(address: int, vector: Lanes64) -> None:
     ctypes.memmove(int(address), vector.tobytes(), 64)
 
 
+def load_pair_at(address: int) -> Lanes32:
+    return np.frombuffer(ctypes.string_at(int(address), 128), dtype=np.uint32).copy()
+
+
+def store_pair_at(address: int, vector: Lanes32) -> None:
+    ctypes.memmove(int(address), vector.tobytes(), 128)
+
+
+def prefetch_read_at(address: int) -> None:
+    """Change nothing."""
+
+
+def prefetch_write_at(address: int) -> None:
+    """Change nothing."""
+
+
+def splat_pair(value: int) -> Lanes32:
+    return np.full(32, int(value) & 0xFFFFFFFF, dtype=np.uint32)
+
+
 def load_widened(array: NDArray[np.uint32], index: int) -> Lanes64:
     return array.reshape(-1)[index : index + 8].astype(np.uint64)
 

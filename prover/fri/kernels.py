@@ -6,6 +6,7 @@ Words shorter than a vector go through the reference.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +22,16 @@ SHORTEST = 16
 """A word below one vector's length."""
 
 
+@lru_cache(maxsize=32)
 def geometric_sequence(start: int, step: int, count: int) -> Montgomery:
     """start, start * step, start * step^2, ..; the known part is doubled until it is long enough."""
     values = np.array([start % PRIME], dtype=np.uint64)
     while len(values) < count:
         values = np.concatenate([values, values * np.uint64(pow(step, len(values), PRIME)) % np.uint64(PRIME)])
-    return encode(values[:count])
+    sequence = encode(values[:count])
+    # Every caller shares the one array, so nobody may write to it.
+    sequence.flags.writeable = False
+    return sequence
 
 
 def square(values: Montgomery) -> Montgomery:

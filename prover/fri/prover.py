@@ -13,10 +13,10 @@ import numpy as np
 from prover.domain import Domain, interpolate_on_subgroup
 from prover.field.koalabear import GENERATOR, PRIME, Montgomery, decode, encode, inverse, power, root_of_unity
 from prover.fri import kernels
-from prover.hash.suite import HashSuite
+from prover.hash.suite import AnySuite
 from prover.merkle import MixedTree
 from prover.ntt import low_degree_extension
-from prover.stark.numbers import Quintic
+from prover.stark.numbers import Quintic, canonical
 from prover.stark.shape import EXTENSION_DEGREE, FoldStep
 
 Extension = tuple[int, ...]
@@ -70,13 +70,9 @@ def deep_word(
             combined = more
         if combined is not None:
             kernels.add_quotient_of_differences(
-                word, combined, _canonical(weighed.claim), points, _canonical(place), threads
+                word, combined, canonical(weighed.claim), points, canonical(place), threads
             )
     return word.reshape(EXTENSION_DEGREE, 1 << log_blowup, height)
-
-
-def _canonical(value: Quintic) -> Extension:
-    return tuple(int(coordinate) for coordinate in value.coordinates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +85,7 @@ class FoldedWord:
     tree: MixedTree
 
     @classmethod
-    def commit(cls, suite: HashSuite, word: Montgomery, step: FoldStep, threads: int) -> FoldedWord:
+    def commit(cls, suite: AnySuite, word: Montgomery, step: FoldStep, threads: int) -> FoldedWord:
         """Group the values at x times the roots of unity of the fold's order, and hash the rows."""
         _, blowup, height = word.shape
         arity = 1 << step.log_arity
@@ -123,7 +119,7 @@ def fold_word(word: FoldedWord, challenge: Extension, threads: int) -> Montgomer
         folded = np.empty((half, EXTENSION_DEGREE, size), dtype=np.uint32)
         for m in range(half):
             scaled = current * power(unit, m)
-            coordinates = _canonical(scaled)
+            coordinates = canonical(scaled)
             kernels.fold_pairs(values[m], values[m + half], inverses, coordinates, folded[m], threads)
         values = folded
         current = current * current
@@ -141,7 +137,7 @@ def mix_word(
     shape = word.shape
     flat = word.reshape(EXTENSION_DEGREE, -1)
     kernels.add_scaled(
-        flat, entering.reshape(EXTENSION_DEGREE, -1), _canonical(factor), threads
+        flat, entering.reshape(EXTENSION_DEGREE, -1), canonical(factor), threads
     )
     return flat.reshape(shape)
 

@@ -19,24 +19,24 @@ from numpy.typing import NDArray
 from prover.field.compiler import inline_kernel, kernel
 from prover.field.koalabear import MONTGOMERY_RADIX, PRIME, Montgomery, decode, encode
 from prover.field.simd import (
+    add32,
     add64,
+    and32,
     extract32,
+    extract64,
     field_add,
     field_multiply,
     join_low,
     lane_numbers32,
-    add32,
-    and32,
-    load32,
     load32_at,
-    load64,
+    load64_at,
     minimum64,
     montgomery_reduce,
     reduce_once,
     splat32,
     splat64,
-    store32,
-    store64,
+    store32_at,
+    store64_at,
     subtract64,
     widen_even,
     widen_odd,
@@ -81,25 +81,41 @@ RADIX_SQUARED = MONTGOMERY_RADIX**2 % PRIME
 
 
 class RoundNumbers(NamedTuple):
-    """All constants of a suite as kernels read them: Montgomery words, with pads where rows are cut in pairs."""
+    """All constants of a suite as kernels read them: addresses of Montgomery words, and counts.
 
-    first: Words
+    `round_numbers` keeps the words alive.
+    """
+
+    first: int
     """Added before the first round."""
-    opening: Words
+    opening: int
     """Added after each of the first full rounds but the last: the next round's constants."""
-    nothing: Words
+    openings: int
+    nothing: int
     """Added where a trace wants the state without the next round's constants."""
-    entry_weights: Words
-    entry_constants: Words
-    cube_weights: Words
-    cube_constants: Words
-    output_weights: Words
-    closing: Words
+    entry_weights: int
+    entry_constants: int
+    cube_weights: int
+    cube_stride: int
+    """Words of one row of cube weights, which are padded to the longest."""
+    cube_constants: int
+    partial_rounds: int
+    output_weights: int
+    output_pairs: int
+    closing: int
     """Added after each of the last full rounds; nothing after the last."""
+    closings: int
 
 
-def _words(values: Any) -> Words:
-    return encode(np.array(values, dtype=np.uint64)).astype(np.uint64)
+_KEPT: list[Words] = []
+"""Words whose addresses kernels hold: a few kilobytes a suite, for as long as the process runs."""
+
+
+def _address(values: Any) -> int:
+    words = encode(np.array(values, dtype=np.uint64)).astype(np.uint64).ravel()
+    # A constant is read as the first lane of a vector: the last one needs room behind it.
+    _KEPT.append(np.concatenate([words, np.zeros(PART, dtype=np.uint64)]))
+    return int(_KEPT[-1].ctypes.data)
 
 
 def _padded(rows: Sequence[Sequence[int]], length: int) -> list[list[int]]:
@@ -126,238 +142,240 @@ def round_numbers(parameters: PoseidonParameters) -> RoundNumbers:
     cube_constants[-1] = (cube_constants[-1] + after[0]) % PRIME
     even = parameters.partial_rounds + parameters.partial_rounds % 2
     return RoundNumbers(
-        first=_words(parameters.round_constants[0]),
-        opening=_words(parameters.round_constants[1:first]).ravel(),
-        nothing=_words([0] * WIDTH),
-        entry_weights=_words(unrolled.entry),
-        entry_constants=_words([unrolled.cube_input_constants[0], *carried]),
-        cube_weights=_words(_padded(unrolled.cube_inputs, WIDTH + even)),
-        cube_constants=_words(cube_constants),
-        output_weights=_words(_padded(unrolled.output_weights, even)),
-        closing=_words([*parameters.round_constants[last + 1 :], [0] * WIDTH]).ravel(),
+        first=_address(parameters.round_constants[0]),
+        opening=_address(parameters.round_constants[1:first]),
+        openings=first - 1,
+        nothing=_address([0] * WIDTH),
+        entry_weights=_address(unrolled.entry),
+        entry_constants=_address([unrolled.cube_input_constants[0], *carried]),
+        cube_weights=_address(_padded(unrolled.cube_inputs, WIDTH + even)),
+        cube_stride=WIDTH + even,
+        cube_constants=_address(cube_constants),
+        partial_rounds=parameters.partial_rounds,
+        output_weights=_address(_padded(unrolled.output_weights, even)),
+        output_pairs=even // 2,
+        closing=_address([*parameters.round_constants[last + 1 :], [0] * WIDTH]),
+        closings=parameters.rounds - last,
     )
 
 
 def new_scratch(numbers: RoundNumbers) -> Words:
     """The memory one thread works in, aligned: a vector across two cache lines costs two loads."""
-    words = KNOWN + BLOCK * (WIDTH + numbers.cube_weights.shape[1])
+    words = KNOWN + BLOCK * (WIDTH + numbers.cube_stride)
     unaligned = np.zeros(words + PART, dtype=np.uint64)
     start = -unaligned.ctypes.data % VECTOR_BYTES // 8
     return unaligned[start : start + words]
 
 
 @inline_kernel
-def _add_constants(scratch: Any, state: int, constants: Any, first: int) -> None:
+def _add_constants(state: int, constants: int) -> None:
     prime = splat64(np.uint64(PRIME))
     for element in range(WIDTH):
-        constant = splat64(constants[first + element])
+        constant = splat64(extract64(load64_at(constants + 8 * element), 0))
         for part in range(0, BLOCK, PART):
-            place = state + BLOCK * element + part
-            total = add64(load64(scratch, place), constant)
-            store64(scratch, place, minimum64(total, subtract64(total, prime)))
+            place = state + 8 * (BLOCK * element + part)
+            total = add64(load64_at(place), constant)
+            store64_at(place, minimum64(total, subtract64(total, prime)))
 
 
 @inline_kernel
-def _partial_rounds(scratch: Any, state: int, numbers: Any) -> None:
+def _partial_rounds(scratch: int, state: int, numbers: Any) -> None:
     """From the cubes of the last opening round to what the first closing round cubes; twin: `partial_rounds`."""
-    dot_cubed(scratch, state, numbers.entry_weights, 0, WIDTH // 2, numbers.entry_constants, 0, FIRST_CUBE)
+    known, cubes = scratch + 8 * KNOWN, scratch + 8 * FIRST_CUBE
+    dot_cubed(state, numbers.entry_weights, WIDTH // 2, numbers.entry_constants, cubes)
     for element in range(1, WIDTH):
-        dot(
-            scratch, state, numbers.entry_weights, WIDTH * element, WIDTH // 2,
-            numbers.entry_constants, element, KNOWN + BLOCK * (element - 1),
-        )  # fmt: skip
-    rounds, stride = numbers.cube_weights.shape
-    for index in range(rounds - 1):
-        dot_cubed(
-            scratch, KNOWN, numbers.cube_weights, stride * index, (WIDTH + index + 1) // 2,
-            numbers.cube_constants, index, FIRST_CUBE + BLOCK * (index + 1),
-        )  # fmt: skip
-    dot(
-        scratch, KNOWN, numbers.cube_weights, stride * (rounds - 1), (WIDTH + rounds) // 2,
-        numbers.cube_constants, rounds - 1, state,
-    )  # fmt: skip
-    pairs = numbers.output_weights.shape[1] // 2
+        weights, constant = numbers.entry_weights + 8 * WIDTH * element, numbers.entry_constants + 8 * element
+        dot(state, weights, WIDTH // 2, constant, known + 8 * BLOCK * (element - 1))
+    last = numbers.partial_rounds - 1
+    for index in range(last):
+        weights, constant = numbers.cube_weights + 8 * numbers.cube_stride * index, numbers.cube_constants + 8 * index
+        dot_cubed(known, weights, (WIDTH + index + 1) // 2, constant, cubes + 8 * BLOCK * (index + 1))
+    weights, constant = numbers.cube_weights + 8 * numbers.cube_stride * last, numbers.cube_constants + 8 * last
+    dot(known, weights, (WIDTH + last + 1) // 2, constant, state)
     for element in range(1, WIDTH):
-        dot_from_block(
-            scratch, FIRST_CUBE, numbers.output_weights, 2 * pairs * (element - 1), pairs,
-            scratch, KNOWN + BLOCK * (element - 1), state + BLOCK * element,
-        )  # fmt: skip
+        weights = numbers.output_weights + 16 * numbers.output_pairs * (element - 1)
+        start = known + 8 * BLOCK * (element - 1)
+        dot_from_block(cubes, weights, numbers.output_pairs, start, state + 8 * BLOCK * element)
+
+
+@inline_kernel
+def _full_rounds(state: int, constants: int, count: int) -> None:
+    for part in range(0, BLOCK, PART):
+        for index in range(count):
+            full_round(state + 8 * part, constants + 8 * WIDTH * index)
 
 
 @kernel
-def _permute_state(scratch: Any, state: int, numbers: Any) -> None:
+def _permute_state(scratch: int, state: int, numbers: Any) -> None:
     """Permute one state in scratch; elements come in below 1.03p and go out so. Twin: `poseidon.permute`."""
-    _add_constants(scratch, state, numbers.first, 0)
+    _add_constants(state, numbers.first)
+    _full_rounds(state, numbers.opening, numbers.openings)
     for part in range(0, BLOCK, PART):
-        for first in range(0, numbers.opening.shape[0], WIDTH):
-            full_round(scratch, state + part, numbers.opening, first)
-        cube_state(scratch, state + part, numbers.nothing, 0)
+        cube_state(state + 8 * part, numbers.nothing)
     _partial_rounds(scratch, state, numbers)
-    for part in range(0, BLOCK, PART):
-        for first in range(0, numbers.closing.shape[0], WIDTH):
-            full_round(scratch, state + part, numbers.closing, first)
+    _full_rounds(state, numbers.closing, numbers.closings)
 
 
 @inline_kernel
-def _put(scratch: Any, place: int, rows: Any) -> None:
-    store64(scratch, place, widen_even(rows))
-    store64(scratch, place + PART, widen_odd(rows))
+def _put(place: int, rows: Any) -> None:
+    """Write a line of rows as two parts."""
+    store64_at(place, widen_even(rows))
+    store64_at(place + 8 * PART, widen_odd(rows))
 
 
 @inline_kernel
-def _put_everywhere(scratch: Any, place: int, value: Any) -> None:
+def _put_everywhere(place: int, value: Any) -> None:
     for line in range(0, BLOCK, LINE):
-        _put(scratch, place + line, splat32(value))
+        _put(place + 8 * line, splat32(value))
 
 
 @inline_kernel
-def _take(scratch: Any, place: int) -> Any:
-    return reduce_once(join_low(load64(scratch, place), load64(scratch, place + PART)))
+def _take(place: int) -> Any:
+    """A line of rows, below p."""
+    return reduce_once(join_low(load64_at(place), load64_at(place + 8 * PART)))
 
 
 @inline_kernel
-def _put_block(scratch: Any, place: int, words: Any, first: int) -> None:
+def _put_block(place: int, words: int) -> None:
     for line in range(0, BLOCK, LINE):
-        _put(scratch, place + line, load32(words, first + line))
+        _put(place + 8 * line, load32_at(words + 4 * line))
 
 
 @inline_kernel
-def _take_block(scratch: Any, place: int, words: Any, first: int) -> None:
+def _take_block(place: int, words: int) -> None:
     for line in range(0, BLOCK, LINE):
-        store32(words, first + line, _take(scratch, place + line))
+        store32_at(words + 4 * line, _take(place + 8 * line))
+
+
+@inline_kernel
+def _put_state(state: int, words: int, stride: int) -> None:
+    for element in range(WIDTH):
+        _put_block(state + 8 * BLOCK * element, words + stride * element)
+
+
+@inline_kernel
+def _take_state(state: int, words: int, stride: int) -> None:
+    for element in range(WIDTH):
+        _take_block(state + 8 * BLOCK * element, words + stride * element)
 
 
 @kernel
-def _permute_columns(states: Any, out: Any, scratch: Any, numbers: Any, start: int, stop: int) -> None:
-    """Permute the states of rows start to stop. Twin: `poseidon.permute`."""
-    height = states.shape[1]
+def _permute_columns(states: int, out: int, stride: int, scratch: int, numbers: Any, start: int, stop: int) -> None:
+    """Permute the states of rows start to stop; `stride` is a column in bytes. Twin: `poseidon.permute`."""
     for row in range(start, stop, BLOCK):
-        for element in range(WIDTH):
-            _put_block(scratch, BLOCK * element, states, height * element + row)
-        _permute_state(scratch, 0, numbers)
-        for element in range(WIDTH):
-            _take_block(scratch, BLOCK * element, out, height * element + row)
+        _put_state(scratch, states + 4 * row, stride)
+        _permute_state(scratch, scratch, numbers)
+        _take_state(scratch, out + 4 * row, stride)
 
 
 @kernel
 def _hash_row_slice(
-    addresses: Any, capacity: Any, out: Any, scratch: Any, numbers: Any, start: int, stop: int
+    addresses: Any, capacity: Any, out: int, stride: int, scratch: int, numbers: Any, start: int, stop: int
 ) -> None:
     """The sponge over the columns at `addresses`, rows start to stop. Twin: `poseidon.sponge`."""
     columns = addresses.shape[0]
-    height = out.shape[1]
     for tile in range(start, stop, TILE_ROWS):
         states = min(TILE_STATES, (stop - tile) // BLOCK)
         for index in range(states):
             for element in range(WIDTH):
-                _put_everywhere(scratch, STATE_WORDS * index + BLOCK * element, capacity[element])
+                place = scratch + 8 * (STATE_WORDS * index + BLOCK * element)
+                _put_everywhere(place, capacity[element])
         for first in range(0, max(columns, 1), RATE):
             for index in range(states):
-                state = STATE_WORDS * index
+                state = scratch + 8 * STATE_WORDS * index
                 row_bytes = 4 * (tile + BLOCK * index)
                 for element in range(RATE):
-                    place = state + BLOCK * element
+                    place = state + 8 * BLOCK * element
                     if first + element < columns:
-                        for line in range(0, BLOCK, LINE):
-                            address = addresses[first + element] + row_bytes + 4 * line
-                            _put(scratch, place + line, load32_at(address))
+                        _put_block(place, addresses[first + element] + row_bytes)
                     else:
-                        _put_everywhere(scratch, place, np.uint32(0))
+                        _put_everywhere(place, np.uint32(0))
                 _permute_state(scratch, state, numbers)
         for index in range(states):
+            state = scratch + 8 * STATE_WORDS * index
+            row_bytes = 4 * (tile + BLOCK * index)
             for element in range(DIGEST_LENGTH):
-                place = STATE_WORDS * index + BLOCK * element
-                _take_block(scratch, place, out, height * element + tile + BLOCK * index)
+                _take_block(state + 8 * BLOCK * element, out + stride * element + row_bytes)
 
 
 @kernel
 def _compress_slice(
-    left: Any, left_start: int, right: Any, right_start: int, level: Any, out: Any, out_start: int,
-    count: int, scratch: Any, numbers: Any,
+    left: int, left_stride: int, right: int, right_stride: int, level: Any, out: int, out_stride: int,
+    count: int, scratch: int, numbers: Any,
 ) -> None:  # fmt: skip
     """Nodes over `count` pairs of digests. Twin: `poseidon.compress`."""
-    left_height, right_height, out_height = left.shape[1], right.shape[1], out.shape[1]
     tag = splat32(level)
-    for row in range(0, count, BLOCK):
+    for row in range(0, 4 * count, 4 * BLOCK):
         for element in range(DIGEST_LENGTH):
-            _put_block(scratch, BLOCK * element, left, left_height * element + left_start + row)
-        for element in range(DIGEST_LENGTH, WIDTH):
-            source = right_height * (element - DIGEST_LENGTH) + right_start + row
+            _put_block(scratch + 8 * BLOCK * element, left + left_stride * element + row)
+            place = scratch + 8 * BLOCK * (DIGEST_LENGTH + element)
             for line in range(0, BLOCK, LINE):
-                value = load32(right, source + line)
-                if element == LEVEL_ELEMENT:
+                value = load32_at(right + right_stride * element + row + 4 * line)
+                if element == LEVEL_ELEMENT - DIGEST_LENGTH:
                     value = field_add(value, tag)
-                _put(scratch, BLOCK * element + line, value)
-        _permute_state(scratch, 0, numbers)
+                _put(place + 8 * line, value)
+        _permute_state(scratch, scratch, numbers)
         for element in range(DIGEST_LENGTH):
             for line in range(0, BLOCK, LINE):
-                before = load32(left, left_height * element + left_start + row + line)
-                value = field_add(before, _take(scratch, BLOCK * element + line))
-                store32(out, out_height * element + out_start + row + line, value)
+                before = load32_at(left + left_stride * element + row + 4 * line)
+                value = field_add(before, _take(scratch + 8 * (BLOCK * element + line)))
+                store32_at(out + out_stride * element + row + 4 * line, value)
 
 
 @inline_kernel
-def _record_state(scratch: Any, state: int, out: Any, column: int, row: int) -> None:
-    for element in range(WIDTH):
-        _take_block(scratch, state + BLOCK * element, out, out.shape[1] * (column + element) + row)
-
-
-@inline_kernel
-def _full_round_recorded(
-    scratch: Any, numbers: Any, constants: Any, first: int, out: Any, column: int, row: int
+def _full_rounds_recorded(
+    state: int, numbers: Any, constants: int, count: int, out: int, stride: int
 ) -> None:
-    for part in range(0, BLOCK, PART):
-        full_round(scratch, part, numbers.nothing, 0)
-    _record_state(scratch, 0, out, column, row)
-    _add_constants(scratch, 0, constants, first)
+    for index in range(count):
+        for part in range(0, BLOCK, PART):
+            full_round(state + 8 * part, numbers.nothing)
+        _take_state(state, out + stride * WIDTH * index, stride)
+        _add_constants(state, constants + 8 * WIDTH * index)
 
 
 @kernel
-def _trace_slice(inputs: Any, out: Any, scratch: Any, numbers: Any, start: int, stop: int) -> None:
+def _trace_slice(inputs: int, out: int, stride: int, scratch: int, numbers: Any, start: int, stop: int) -> None:
     """The columns of a Poseidon table. Twin: `poseidon.permute`, watched round by round."""
-    partial = numbers.cube_weights.shape[0]
+    mixed = scratch + 8 * STATE_WORDS
     for row in range(start, stop, BLOCK):
-        for element in range(WIDTH):
-            _put_block(scratch, BLOCK * element, inputs, inputs.shape[1] * element + row)
-        _record_state(scratch, 0, out, 0, row)
-        column = WIDTH
-        _add_constants(scratch, 0, numbers.first, 0)
-        for first in range(0, numbers.opening.shape[0], WIDTH):
-            _full_round_recorded(scratch, numbers, numbers.opening, first, out, column, row)
-            column += WIDTH
+        column = out + 4 * row
+        _put_state(scratch, inputs + 4 * row, stride)
+        _take_state(scratch, column, stride)
+        column += stride * WIDTH
+        _add_constants(scratch, numbers.first)
+        _full_rounds_recorded(scratch, numbers, numbers.opening, numbers.openings, column, stride)
+        column += stride * WIDTH * numbers.openings
         for part in range(0, BLOCK, PART):
-            cube_state(scratch, part, numbers.nothing, 0)
+            cube_state(scratch + 8 * part, numbers.nothing)
         # The partial rounds go on from the cubes; only the trace wants them mixed.
-        for word in range(0, STATE_WORDS, PART):
-            store64(scratch, STATE_WORDS + word, load64(scratch, word))
+        for word in range(0, 8 * STATE_WORDS, VECTOR_BYTES):
+            store64_at(mixed + word, load64_at(scratch + word))
         for part in range(0, BLOCK, PART):
-            mix_state(scratch, STATE_WORDS + part, numbers.nothing, 0)
-        _record_state(scratch, STATE_WORDS, out, column, row)
-        column += WIDTH
-        _partial_rounds(scratch, 0, numbers)
-        for index in range(partial):
-            _take_block(scratch, FIRST_CUBE + BLOCK * index, out, out.shape[1] * (column + index) + row)
-        column += partial
-        for first in range(0, numbers.closing.shape[0], WIDTH):
-            _full_round_recorded(scratch, numbers, numbers.closing, first, out, column, row)
-            column += WIDTH
+            mix_state(mixed + 8 * part, numbers.nothing)
+        _take_state(mixed, column, stride)
+        column += stride * WIDTH
+        _partial_rounds(scratch, scratch, numbers)
+        for index in range(numbers.partial_rounds):
+            _take_block(scratch + 8 * (FIRST_CUBE + BLOCK * index), column + stride * index)
+        column += stride * numbers.partial_rounds
+        _full_rounds_recorded(scratch, numbers, numbers.closing, numbers.closings, column, stride)
 
 
 @kernel
 def _grind_slice(
-    state: Any, all_bits: Any, radix_squared: Any, scratch: Any, numbers: Any, start: int, stop: int
+    state: Any, all_bits: Any, radix_squared: Any, scratch: int, numbers: Any, start: int, stop: int
 ) -> int:
-    """The smallest nonce in the slice that meets the bits, or -1. Twin: `Transcript.absorb_nonce`."""
+    """The smallest nonce in the slice that meets the bits, or -1. Twin: `PoseidonTranscript.absorb_nonce`."""
     mask, refused = splat32(all_bits), np.uint32(PRIME - 1)
     for nonce in range(start, stop, BLOCK):
         for line in range(0, BLOCK, LINE):
             numbered = add32(splat32(np.uint32(nonce + line)), lane_numbers32())
-            _put(scratch, line, field_multiply(splat32(radix_squared), numbered))
+            _put(scratch + 8 * line, field_multiply(splat32(radix_squared), numbered))
         for element in range(1, WIDTH):
-            _put_everywhere(scratch, BLOCK * element, state[element])
-        _permute_state(scratch, 0, numbers)
+            _put_everywhere(scratch + 8 * BLOCK * element, state[element])
+        _permute_state(scratch, scratch, numbers)
         for line in range(0, BLOCK, LINE):
-            rows = _take(scratch, line)
+            rows = _take(scratch + 8 * line)
             canonical = montgomery_reduce(widen_even(rows), widen_odd(rows))
             hits = zero_lanes32(and32(canonical, mask))
             if hits != np.uint64(0):
@@ -381,7 +399,10 @@ def permute_states(states: Montgomery, parameters: PoseidonParameters, threads: 
     numbers = round_numbers(parameters)
 
     def work(start: int, stop: int) -> None:
-        _permute_columns(padded, out, new_scratch(numbers), numbers, start, stop)
+        scratch = new_scratch(numbers)
+        _permute_columns(
+            padded.ctypes.data, out.ctypes.data, out.strides[0], scratch.ctypes.data, numbers, start, stop
+        )
 
     run_slices(threads, padded.shape[1], work, multiple=BLOCK)
     return out[:, : states.shape[1]]
@@ -412,7 +433,10 @@ def hash_rows(
     numbers = round_numbers(parameters)
 
     def work(start: int, stop: int) -> None:
-        _hash_row_slice(addresses, capacity, out, new_scratch(numbers), numbers, start, stop)
+        scratch = new_scratch(numbers)
+        _hash_row_slice(
+            addresses, capacity, out.ctypes.data, out.strides[0], scratch.ctypes.data, numbers, start, stop
+        )
 
     run_slices(threads, out.shape[1], work, multiple=BLOCK)
     return out[:, :height]
@@ -432,9 +456,12 @@ def compress_pairs(
     """Nodes over `count` pairs of digests, a multiple of a block, on the calling thread. Twin: `poseidon.compress`."""
     numbers = round_numbers(parameters)
     tag = encode(np.array([level + 1]))[0]
+    scratch = new_scratch(numbers)
     _compress_slice(
-        left, left_start, right, right_start, tag, out, out_start, count, new_scratch(numbers), numbers
-    )
+        left.ctypes.data + 4 * left_start, left.strides[0],
+        right.ctypes.data + 4 * right_start, right.strides[0],
+        tag, out.ctypes.data + 4 * out_start, out.strides[0], count, scratch.ctypes.data, numbers,
+    )  # fmt: skip
 
 
 def trace_columns(parameters: PoseidonParameters) -> int:
@@ -458,7 +485,10 @@ def trace_rows(
     numbers = round_numbers(parameters)
 
     def work(start: int, stop: int) -> None:
-        _trace_slice(padded, target, new_scratch(numbers), numbers, start, stop)
+        scratch = new_scratch(numbers)
+        _trace_slice(
+            padded.ctypes.data, target.ctypes.data, target.strides[0], scratch.ctypes.data, numbers, start, stop
+        )
 
     run_slices(threads, padded.shape[1], work, multiple=BLOCK)
     if target is not out:
@@ -472,5 +502,7 @@ def grind_block(
     numbers = round_numbers(parameters)
     words = encode(np.array(state, dtype=np.uint64))
     radix_squared = np.uint32(RADIX_SQUARED)
-    found = _grind_slice(words, np.uint32((1 << bits) - 1), radix_squared, new_scratch(numbers), numbers, start, stop)
+    scratch = new_scratch(numbers)
+    mask = np.uint32((1 << bits) - 1)
+    found = _grind_slice(words, mask, radix_squared, scratch.ctypes.data, numbers, start, stop)
     return None if found < 0 else int(found)

@@ -10,11 +10,13 @@ The circulant matrix has small entries, so it multiplies words as they are and a
 reduction serves the row. It is split over x^16 - 1 = (x^8 - 1)(x^8 + 1) into two matrices of half the size.
 Dot products with large weights add 64-bit products and take p * 2^32 away when the sum could overflow, so they too are
 reduced once.
+All memory is passed by address: numba would count references to arrays, which costs more than a step.
 Under NUMBA_DISABLE_JIT=1 the numpy twins of the same names say what each step means.
 """
 
 from __future__ import annotations
 
+import ctypes
 from typing import Any
 
 import numpy as np
@@ -117,8 +119,8 @@ def _mix(builder: Any, state: list[Any], constants: list[Any]) -> list[Any]:
     return results
 
 
-def _pointer(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
-    return builder.gep(context.make_array(array_type)(context, builder, array).data, [index])
+def _words_at(builder: Any, address: Any) -> Any:
+    return builder.inttoptr(address, INT64.as_pointer())
 
 
 def _vector_at(builder: Any, base: Any, offset: int) -> Any:
@@ -152,13 +154,12 @@ def _spread_word(builder: Any, pointer: Any) -> Any:
 
 
 def _state_step(cubes: bool, mixes: bool) -> Any:
-    """An intrinsic on one half of a state, in place: cube every element, or mix them, or both in registers."""
+    """An intrinsic on eight rows of a state, in place: cube every element, or mix them, or both in registers."""
 
     @intrinsic
-    def step(_typing: Any, state: Any, index: Any, constants: Any, first: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            base = _pointer(context, builder, signature.args[0], values[0], values[1])
-            numbers = _pointer(context, builder, signature.args[2], values[2], values[3])
+    def step(_typing: Any, state: Any, constants: Any) -> Any:
+        def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+            base, numbers = (_words_at(builder, value) for value in values)
             pointers = [_vector_at(builder, base, BLOCK * element) for element in range(WIDTH)]
             elements = [_load(builder, pointer) for pointer in pointers]
             if cubes:
@@ -172,7 +173,7 @@ def _state_step(cubes: bool, mixes: bool) -> Any:
                 _store(builder, element, pointer)
             return context.get_dummy_value()
 
-        return types.void(state, types.intp, constants, types.intp), generate
+        return types.void(types.intp, types.intp), generate
 
     return step
 
@@ -187,13 +188,9 @@ def _dot_step(starts_from_block: bool, cubes: bool) -> Any:
     """An intrinsic: the sum of blocks times weights, from a constant or a block on, possibly cubed, to a block."""
 
     @intrinsic
-    def step(
-        _typing: Any, blocks: Any, block: Any, weights: Any, weight: Any, pairs: Any, start: Any, first: Any, out: Any
-    ) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            known = _pointer(context, builder, signature.args[0], values[0], values[1])
-            factors = _pointer(context, builder, signature.args[2], values[2], values[3])
-            begin = _pointer(context, builder, signature.args[5], values[5], values[6])
+    def step(_typing: Any, blocks: Any, weights: Any, pairs: Any, start: Any, out: Any) -> Any:
+        def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+            known, factors, begin, target = (_words_at(builder, values[place]) for place in (0, 1, 3, 4))
             if starts_from_block:
                 initial = [_load(builder, _vector_at(builder, begin, half)) for half in PARTS]
             else:
@@ -230,9 +227,8 @@ def _dot_step(starts_from_block: bool, cubes: bool) -> Any:
             pair.add_incoming(following, loop)
             for total, value in zip(sums, totals, strict=True):
                 total.add_incoming(value, loop)
-            builder.cbranch(builder.icmp_unsigned("<", following, values[4]), loop, done)
+            builder.cbranch(builder.icmp_unsigned("<", following, values[2]), loop, done)
             builder.position_at_end(done)
-            target = _pointer(context, builder, signature.args[0], values[0], values[7])
             for half, total in zip(PARTS, totals, strict=True):
                 result = _reduce_once(builder, _montgomery(builder, total))
                 if cubes:
@@ -240,10 +236,7 @@ def _dot_step(starts_from_block: bool, cubes: bool) -> Any:
                 _store(builder, result, _vector_at(builder, target, half))
             return context.get_dummy_value()
 
-        signature = types.void(
-            blocks, types.intp, weights, types.intp, types.intp, start, types.intp, types.intp
-        )
-        return signature, generate
+        return types.void(*[types.intp] * 5), generate
 
     return step
 
@@ -264,30 +257,31 @@ def _cube_twin(value: Words) -> Words:
     return _multiply_twin(_multiply_twin(value, value), value)
 
 
+def _view(address: int, words: int) -> Words:
+    return np.frombuffer((ctypes.c_uint64 * words).from_address(address), dtype=np.uint64)
+
+
 def _state_twin(cubes: bool, mixes: bool) -> Any:
-    def step(state: Words, index: int, constants: Words, first: int) -> None:
-        flat = state.reshape(-1)
-        places = [slice(index + BLOCK * element, index + BLOCK * element + LANES) for element in range(WIDTH)]
-        elements = np.stack([flat[place] for place in places])
+    def step(state: int, constants: int) -> None:
+        elements = [_view(state + 8 * BLOCK * element, LANES) for element in range(WIDTH)]
+        values = np.stack(elements)
         if cubes:
-            elements = _cube_twin(elements)
+            values = _cube_twin(values)
         if mixes:
-            elements = (_MATRIX @ elements + constants.reshape(-1)[first : first + WIDTH, None]) % np.uint64(PRIME)
-        for place, element in zip(places, elements, strict=True):
-            flat[place] = element
+            values = (_MATRIX @ values + _view(constants, WIDTH)[:, None]) % np.uint64(PRIME)
+        for element, value in zip(elements, values, strict=True):
+            element[:] = value
 
     return step
 
 
 def _dot_twin(starts_from_block: bool, cubes: bool) -> Any:
-    def step(
-        blocks: Words, block: int, weights: Words, weight: int, pairs: int, start: Words, first: int, out: int
-    ) -> None:
-        flat, factors = blocks.reshape(-1), weights.reshape(-1)[weight : weight + 2 * pairs]
-        known = flat[block : block + BLOCK * 2 * pairs].reshape(-1, BLOCK)
-        initial = start.reshape(-1)[first : first + (BLOCK if starts_from_block else 1)]
-        total = (_multiply_twin(known, factors[:, None]).sum(axis=0) + initial) % np.uint64(PRIME)
-        flat[out : out + BLOCK] = _cube_twin(total) if cubes else total
+    def step(blocks: int, weights: int, pairs: int, start: int, out: int) -> None:
+        known = _view(blocks, BLOCK * 2 * pairs).reshape(-1, BLOCK)
+        initial = _view(start, BLOCK if starts_from_block else 1)
+        products = _multiply_twin(known, _view(weights, 2 * pairs)[:, None])
+        total = (products.sum(axis=0) + initial) % np.uint64(PRIME)
+        _view(out, BLOCK)[:] = _cube_twin(total) if cubes else total
 
     return step
 
@@ -296,16 +290,16 @@ _make_state_step = _state_twin if config.DISABLE_JIT else _state_step
 _make_dot_step = _dot_twin if config.DISABLE_JIT else _dot_step
 
 full_round = _make_state_step(True, True)
-"""Cube and mix one half of a state: (state, index, constants, first constant)."""
+"""Cube and mix eight rows of a state: (address of the state, address of the constants)."""
 
 cube_state = _make_state_step(True, False)
-"""Cube every element of one half of a state."""
+"""Cube every element of eight rows of a state; the constants are not read."""
 
 mix_state = _make_state_step(False, True)
-"""Mix one half of a state whose elements are below p."""
+"""Mix eight rows of a state whose elements are below p."""
 
 dot = _make_dot_step(False, False)
-"""A constant plus blocks times weights: (blocks, block, weights, weight, pairs, constants, constant, result block)."""
+"""A constant plus blocks times weights; addresses but for the third: (blocks, weights, pairs, constant, result)."""
 
 dot_cubed = _make_dot_step(False, True)
 """The cube of a constant plus blocks times weights."""

@@ -16,12 +16,13 @@ from dataclasses import dataclass, field
 
 from prover.errors import ProofRefused, Reason
 from prover.field.koalabear import PRIME
-from prover.hash.suite import HashSuite, suite_named
+from prover.hash.suite import AnySuite, KeccakSuite
 from prover.merkle import TreeShape, expand_paths, share_paths
 from prover.parameters import PARAMETERS_BYTES, StarkParameters
 from prover.stark.key import Digest, VerificationKey
 from prover.stark.proof import OpenedMatrix, Proof, Query, TreeOpening
 from prover.stark.shape import EXTENSION_DEGREE, Phase, Shape
+from prover.stark.trees import suite_of
 
 MAGIC = b"OCRP"
 VERSION = 1
@@ -110,9 +111,9 @@ class Reader:
         flat = self.elements(EXTENSION_DEGREE * count)
         return tuple(flat[i : i + EXTENSION_DEGREE] for i in range(0, len(flat), EXTENSION_DEGREE))
 
-    def digest(self, suite: HashSuite) -> Digest:
+    def digest(self, suite: AnySuite) -> Digest:
         """A digest of the suite."""
-        return self.read(suite.node_bytes) if suite.is_keccak else self.elements(8)
+        return self.read(suite.node_bytes) if isinstance(suite, KeccakSuite) else self.elements(8)
 
     def finish(self) -> None:
         """Refuse anything left over."""
@@ -189,7 +190,7 @@ def write_proof(
 ) -> EncodedProof:
     """The canonical bytes of a proof, and how large each part is."""
     writer = Writer()
-    shape, suite = key.shape, suite_named(key.parameters.suite, key.parameters.node_bytes)
+    shape, suite = key.shape, suite_of(key.parameters)
     write_heading(
         writer, Heading(key.circuit.name, key.digest, key.parameters, key.log_heights, tuple(statement))
     )
@@ -231,7 +232,7 @@ def decode_proof(key: VerificationKey, content: bytes) -> DecodedProof:
     heading = read_heading(reader)
     _check_heading(key, heading)
     shape, parameters = key.shape, key.parameters
-    suite = suite_named(parameters.suite, parameters.node_bytes)
+    suite = suite_of(parameters)
     reader.section = "positions"
     log_size = shape.log_max_height + parameters.log_blowup
     positions = [reader.integer(4) for _ in range(parameters.queries)]
@@ -282,12 +283,12 @@ def _check_heading(key: VerificationKey, heading: Heading) -> None:
         )
 
 
-def _nonce_bytes(suite: HashSuite) -> int:
-    return 8 if suite.is_keccak else 4
+def _nonce_bytes(suite: AnySuite) -> int:
+    return 8 if isinstance(suite, KeccakSuite) else 4
 
 
-def _read_nonce(reader: Reader, suite: HashSuite) -> int:
-    return reader.integer(8) if suite.is_keccak else reader.elements(1)[0]
+def _read_nonce(reader: Reader, suite: AnySuite) -> int:
+    return reader.integer(8) if isinstance(suite, KeccakSuite) else reader.elements(1)[0]
 
 
 def _tree_shape(shape: Shape, phase: Phase) -> TreeShape:

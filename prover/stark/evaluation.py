@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from prover.domain import Domain
-from prover.field.kernels import (
-    base_batch_inverse,
-    evaluate_columns,
-    extension_batch_inverse,
-    extension_scale,
-    geometric_sequence,
-)
+from prover.domain import Domain, raise_to_two_power
+from prover.field.kernels import base_batch_inverse, evaluate_columns
 from prover.field.koalabear import PRIME, Montgomery, decode, encode, inverse, power
-from prover.stark.numbers import Quintic
+from prover.fri.kernels import add_quotient_of_differences, geometric_sequence
+from prover.stark.numbers import Quintic, canonical
 
 Extension = tuple[int, ...]
 
@@ -38,23 +33,18 @@ def selectors_on_coset(log_height: int, shift: int, threads: int) -> Montgomery:
 def evaluation_weights(log_height: int, shift: int, point: Extension, threads: int) -> Montgomery:
     """Weights w_i with f(point) = sum of w_i f(shift g^i) for every f of degree below the height, as five planes.
 
-    The barycentric formula: w_i = (z^height - 1) / height * g^i / (z - g^i) at z = point / shift.
+    The barycentric formula at z = point / shift, with c = (z^height - 1) / height:
+        w_i = c g^i / (z - g^i) = c z / (z - g^i) - c
     """
     height = 1 << log_height
-    scaled = Quintic(point) * inverse(shift)
-    rows = decode(coset_points(log_height, 1)).astype(np.uint64)
-    differences = np.empty((5, height), dtype=np.uint32)
-    differences[0] = encode((scaled.coordinates[0] + (PRIME - rows)) % PRIME)
-    for k in range(1, 5):
-        differences[k] = encode([scaled.coordinates[k]])[0]
-    inverses = extension_batch_inverse(differences, threads=threads)
-    vanishing = scaled
-    for _ in range(log_height):
-        vanishing = vanishing * vanishing
-    factor = (vanishing - 1) * inverse(height)
-    scaled_inverses = extension_scale(inverses, tuple(int(c) for c in factor.coordinates), threads=threads)
-    # Multiplying Montgomery planes by canonical g^i keeps them in Montgomery form.
-    return (scaled_inverses.astype(np.uint64) * rows % np.uint64(PRIME)).astype(np.uint32)
+    place = Quintic(point) * inverse(shift)
+    factor = (raise_to_two_power(place, log_height) - 1) * inverse(height)
+    constant = Quintic((0,) * 5) - factor
+    weights = np.repeat(encode(np.array(canonical(constant), dtype=np.int64))[:, None], height, axis=1)
+    nothing = np.zeros((5, height), dtype=np.uint32)
+    points = coset_points(log_height, 1)
+    add_quotient_of_differences(weights, nothing, canonical(factor * place), points, canonical(place), threads)
+    return weights
 
 
 def evaluate_at(matrix: Montgomery, weights: Montgomery, threads: int) -> list[Extension]:

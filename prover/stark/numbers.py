@@ -140,3 +140,8 @@ def _base_inverse(value: Lanes) -> Lanes:
 def stack(values: Sequence[int]) -> Number:
     """One number with a lane for each value."""
     return Number(np.array(values, dtype=np.uint64))
+
+
+def canonical(value: Quintic) -> tuple[int, ...]:
+    """The five coordinates of a single element as Python integers."""
+    return tuple(int(coordinate) for coordinate in value.coordinates)

@@ -9,13 +9,14 @@ import numpy as np
 
 from prover.air.bus_fill import fill_bus_columns
 from prover.air.expression import Cell, CellKind
+from prover.air.table import Scope
 from prover.air.tape import Sources, Tape
 from prover.errors import ProofRefused
 from prover.field.koalabear import GENERATOR, PRIME, Montgomery, decode, encode, inverse, power, root_of_unity
 from prover.field.threads import default_threads
 from prover.fri.prover import FoldedWord, WeighedColumns, deep_word, fold_word, interpolate_final, mix_word
 from prover.hash.domain import SuiteId
-from prover.hash.suite import HashSuite, suite_named
+from prover.hash.suite import AnySuite
 from prover.merkle import MixedTree
 from prover.ntt import extend_from_coset, low_degree_extension
 from prover.parameters import StarkParameters
@@ -28,9 +29,10 @@ from prover.stark.evaluation import (
     weights_of_next_row,
 )
 from prover.stark.key import Digest, VerificationKey, make_verification_key
-from prover.stark.numbers import Quintic
+from prover.stark.numbers import Quintic, canonical
 from prover.stark.proof import OpenedMatrix, Proof, Query, TreeOpening
 from prover.stark.shape import EXTENSION_DEGREE, Phase
+from prover.stark.trees import suite_of
 from prover.transcript import AnyTranscript, Label, integer_transcript, number_of
 
 Extension = tuple[int, ...]
@@ -79,7 +81,7 @@ def make_proving_key(
     phase = draft.shape.phase("preprocessed")
     commitment = None
     if phase is not None:
-        suite = suite_named(parameters.suite, parameters.node_bytes)
+        suite = suite_of(parameters)
         chosen = [matrices[matrix.table] for matrix in phase.matrices]
         commitment = _commit(suite, phase, chosen, parameters.log_blowup, workers)
     root = None if commitment is None else commitment.tree.root
@@ -120,7 +122,7 @@ def _check_matrix(table: str, kind: str, matrix: Montgomery, columns: int, log_h
 
 
 def _commit(
-    suite: HashSuite, phase: Phase, matrices: Sequence[Montgomery], log_blowup: int, threads: int
+    suite: AnySuite, phase: Phase, matrices: Sequence[Montgomery], log_blowup: int, threads: int
 ) -> Commitment:
     extended = tuple(low_degree_extension(matrix, log_blowup, threads=threads) for matrix in matrices)
     return Commitment(phase, extended, MixedTree.commit(suite, extended, threads))
@@ -140,7 +142,7 @@ class Proving:
         self.key = key
         self.shape = key.verification.shape
         self.parameters = key.verification.parameters
-        self.suite = suite_named(self.parameters.suite, self.parameters.node_bytes)
+        self.suite = suite_of(self.parameters)
         self.threads = threads
         self.stages = stages
         self.statement = [int(value) for value in statement]
@@ -383,11 +385,11 @@ class Proving:
         if table in self.shape.bus_tables and len(self.bus_sums) == len(self.shape.bus_tables):
             bus_sum = Quintic(self.bus_sums[self.shape.bus_tables.index(table)])
             share = bus_sum * inverse(1 << self.shape.log_heights[table])
-            constants[Cell(CellKind.BUS_SUM_SHARE, 0)] = _canonical(share)
+            constants[Cell(CellKind.BUS_SUM_SHARE, 0)] = canonical(share)
         if combiner is not None:
             power_of_combiner = Quintic((scale, 0, 0, 0, 0))
             for position in range(len(self.shape.tables[table].constraints)):
-                constants[Cell(CellKind.COMBINER, position)] = _canonical(power_of_combiner)
+                constants[Cell(CellKind.COMBINER, position)] = canonical(power_of_combiner)
                 power_of_combiner = power_of_combiner * Quintic(combiner)
         return constants
 
@@ -441,8 +443,15 @@ class Proving:
             main=on_coset("main"),
             challenge=rounds,
             periodic=periodic,
-            selectors=selectors_on_coset(log_height, shift, self.threads),
+            selectors=self._selectors(table, shift),
         )
+
+    def _selectors(self, table: int, shift: int) -> Montgomery:
+        log_height = self.shape.log_heights[table]
+        if all(constraint.scope is Scope.EVERY_ROW for constraint in self.shape.tables[table].constraints):
+            # No constraint reads one, so none is computed.
+            return np.zeros((3, 1 << log_height), dtype=np.uint32)
+        return selectors_on_coset(log_height, shift, self.threads)
 
     def _matrix_on_trace(self, phase: str, table: int) -> Montgomery:
         if phase == "preprocessed":
@@ -489,17 +498,13 @@ class Proving:
                         for column, value in zip(indices, values, strict=True):
                             (weighed.on_trace if is_on_trace else weighed.extended).append(source[column])
                             weights = weighed.trace_weights if is_on_trace else weighed.extended_weights
-                            weights.append(_canonical(weight))
+                            weights.append(canonical(weight))
                             weighed.claim = weighed.claim + weight * Quintic(value)
                             weight = weight * Quintic(batching)
             words[log_height] = deep_word(
                 log_height, self.parameters.log_blowup, self.point, columns, self.threads
             )
         return words
-
-
-def _canonical(value: Quintic) -> Extension:
-    return tuple(int(coordinate) for coordinate in value.coordinates)
 
 
 def _open_tree(tree: MixedTree, log_height: int, position: int, run: Proving) -> TreeOpening[int, Digest]:

@@ -20,6 +20,30 @@ from rollup.transactions.trade import Trade, TradeRecord
 from rollup.transactions.transfer import Transfer, TransferRecord
 from rollup.transactions.withdrawal import Withdrawal, WithdrawalRecord
 
+__all__ = [
+    "TAGS",
+    "TRANSACTIONS",
+    "CancelOrders",
+    "CancelOrdersRecord",
+    "Deposit",
+    "Entry",
+    "ForcedCancelOrders",
+    "ForcedWithdrawal",
+    "ListGroup",
+    "ListSeries",
+    "RegisterKey",
+    "SetParameters",
+    "SettleGroup",
+    "SettleGroupRecord",
+    "SettlementPrice",
+    "Trade",
+    "TradeRecord",
+    "Transfer",
+    "TransferRecord",
+    "Withdrawal",
+    "WithdrawalRecord",
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:

@@ -10,12 +10,12 @@ from rollup.authority import Signature, TradingKey
 from rollup.batch import open_batch, publish, serve_item
 from rollup.codec import QueuedItem, encode_batch
 from rollup.events import Event
-from rollup.instruments import SeriesId, kind_of, series_id, strike_of
+from rollup.instruments import Group, SeriesId, kind_of, series_id, strike_of
 from rollup.invariants import broken_invariants, broken_step
 from rollup.orders import Order, SignedOrder
 from rollup.outcome import Outcome, QueueItem, Transaction
 from rollup.rejections import Rejection
-from rollup.state import Account, Deployment, Group, State
+from rollup.state import Account, Deployment, State
 from rollup.transactions import (
     CancelOrders,
     Deposit,
@@ -37,7 +37,7 @@ from rollup.units import AccountId, OptionKind, OrderKind, Side
 T = TypeVar("T")
 
 
-def make(kind: Callable[..., T], *values: object, **named: object) -> T:
+def make(kind: Callable[..., T], /, *values: object, **named: object) -> T:
     """Call with plain numbers where the rules want quantities."""
     return kind(*values, **named)
 
@@ -67,6 +67,7 @@ class CountingCheck:
 
     def is_valid(self, key: TradingKey, message: tuple[int, ...], signature: Signature) -> bool:
         self.signatures += 1
+        assert message[0] == key.suite
         return signature == UNSIGNED
 
 
@@ -74,7 +75,7 @@ def owner_of(account: int) -> int:
     return 0xA000_0000_0000_0000_0000_0000_0000_0000_0000_0000 + account
 
 
-def order(account: int, side: Side, series: SeriesId, price: int, lots: int, **changes: object) -> Order:
+def order(account: int, side: Side, series: SeriesId, price: int, lots: int, /, **changes: object) -> Order:
     """An order with generous limits; `changes` replace single fields."""
     made = make(
         Order,
@@ -91,7 +92,8 @@ def order(account: int, side: Side, series: SeriesId, price: int, lots: int, **c
         max_fee_rate=0xFFFF,
         expiry=GENESIS_TIME + 20 * 24 * HOUR,
     )
-    return make(replace, made, **changes)
+    changed: Order = make(replace, made, **changes)
+    return changed
 
 
 def signed(order: Order, signature: Signature = UNSIGNED) -> SignedOrder:

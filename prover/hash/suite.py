@@ -1,0 +1,219 @@
+"""The hash of commitment trees, in two halves: plain numbers for the verifier, arrays for the prover.
+
+Digest arrays are planes: (8, n) Montgomery words for Poseidon, (4, n) little-endian 64-bit words for Keccak.
+The digest of index j + blowup * i (coset j, row i) stands at position j * height + i.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prover.field.koalabear import decode
+from prover.field.threads import run_slices
+from prover.hash.domain import HashKind, SuiteId
+from prover.hash.keccak import DIGEST_BYTES, keccak256
+from prover.hash.keccak_layout import element_bytes, keccak_prefix
+from prover.hash.poseidon import (
+    DIGEST_LENGTH,
+    POSEIDON_SUITES,
+    PoseidonParameters,
+    compress,
+    sponge,
+)
+
+Planes = NDArray[Any]
+
+SHORT_NODE_BYTES = 26
+"""Nodes cut to 208 bits: 104 bits against collisions, and a fifth less calldata."""
+
+Digest = TypeVar("Digest")
+
+
+class HashSuite(ABC, Generic[Digest]):
+    """Leaves and nodes of commitment trees."""
+
+    suite: SuiteId
+
+    @abstractmethod
+    def hash_elements(self, kind: HashKind, elements: Sequence[int], level: int = 0) -> Digest:
+        """The digest of canonical elements."""
+
+    @abstractmethod
+    def compress(self, left: Digest, right: Digest, level: int) -> Digest:
+        """The node over two digests in the layer of 2^level nodes."""
+
+    @abstractmethod
+    def hash_rows(self, matrices: Sequence[NDArray[np.uint32]], threads: int) -> Planes:
+        """The leaf of every row of (columns, n) matrices side by side."""
+
+    @abstractmethod
+    def digest_at(self, planes: Planes, position: int) -> Digest:
+        """One digest of an array."""
+
+    @property
+    @abstractmethod
+    def lanes(self) -> int:
+        """Digests that a kernel makes at once."""
+
+    @abstractmethod
+    def _compress_pairs(
+        self, left: Planes, left_start: int, right: Planes, right_start: int, level: int,
+        out: Planes, out_start: int, count: int,
+    ) -> None:  # fmt: skip
+        """Nodes over `count` pairs, a multiple of `lanes`, on the calling thread."""
+
+    def compress_layer(self, planes: Planes, blowup: int, height: int, level: int, threads: int) -> Planes:
+        """The layer of parents: index n and n + half of all become index n.
+
+        In memory these are the two halves of each coset, or of all cosets once a coset is a single point.
+        """
+        groups = blowup if height > 1 else 1
+        total = planes.shape[1]
+        half = total // (2 * groups)
+        if half % self.lanes == 0:
+            return self._compress_groups(planes, groups, half, level, threads)
+        split = planes.reshape(len(planes), groups, 2, half)
+        left, right = (split[:, :, side, :].reshape(len(planes), total // 2) for side in (0, 1))
+        return self._compress_all(left, right, level, threads)
+
+    def inject(self, planes: Planes, row_planes: Planes, level: int, threads: int) -> Planes:
+        """Nodes over the nodes of a layer and the row digests of a matrix as tall as the layer is wide."""
+        return self._compress_all(planes, row_planes, level, threads)
+
+    def _compress_all(self, left: Planes, right: Planes, level: int, threads: int) -> Planes:
+        count = left.shape[1]
+        padding = ((0, 0), (0, -count % self.lanes))
+        left, right = (np.ascontiguousarray(np.pad(side, padding)) for side in (left, right))
+        out = np.empty_like(left)
+
+        def work(start: int, stop: int) -> None:
+            self._compress_pairs(left, start, right, start, level, out, start, stop - start)
+
+        run_slices(threads, out.shape[1], work, multiple=self.lanes)
+        return out[:, :count]
+
+    def _compress_groups(self, planes: Planes, groups: int, half: int, level: int, threads: int) -> Planes:
+        planes = np.ascontiguousarray(planes)
+        out = np.empty((len(planes), groups * half), dtype=planes.dtype)
+
+        def work(start: int, stop: int) -> None:
+            for group in range(start // half, -(-stop // half)):
+                first, last = max(start, group * half), min(stop, (group + 1) * half)
+                source = first + group * half
+                self._compress_pairs(planes, source, planes, source + half, level, out, first, last - first)
+
+        run_slices(threads, groups * half, work, multiple=self.lanes)
+        return out
+
+
+class KeccakSuite(HashSuite[bytes]):
+    """Keccak-256, cheap for a contract."""
+
+    suite = SuiteId.KECCAK256
+
+    def __init__(self, node_bytes: int = DIGEST_BYTES) -> None:
+        if node_bytes not in (SHORT_NODE_BYTES, DIGEST_BYTES):
+            raise ValueError(f"nodes have {SHORT_NODE_BYTES} or {DIGEST_BYTES} bytes, not {node_bytes}")
+        self.node_bytes = node_bytes
+
+    def hash_elements(self, kind: HashKind, elements: Sequence[int], level: int = 0) -> bytes:
+        """The digest of canonical elements, cut to the size of nodes."""
+        prefix = keccak_prefix(kind, level, len(elements))
+        return keccak256(prefix + element_bytes(elements))[: self.node_bytes]
+
+    def compress(self, left: bytes, right: bytes, level: int) -> bytes:
+        """The node over two nodes.
+
+        Soundness: digests of other lengths would let bytes move from one child to the other.
+        """
+        if len(left) != self.node_bytes or len(right) != self.node_bytes:
+            raise ValueError(f"a digest has {self.node_bytes} bytes")
+        prefix = keccak_prefix(HashKind.NODE, level, 2 * self.node_bytes)
+        return keccak256(prefix + left + right)[: self.node_bytes]
+
+    def hash_rows(self, matrices: Sequence[NDArray[np.uint32]], threads: int) -> Planes:
+        """The leaf of every row of (columns, n) matrices side by side."""
+        from prover.hash import keccak_kernels
+
+        return keccak_kernels.hash_rows(matrices, HashKind.ROW, 0, self.node_bytes, threads)
+
+    def digest_at(self, planes: Planes, position: int) -> bytes:
+        """The bytes of one digest."""
+        return planes[:, position].astype("<u8").tobytes()[: self.node_bytes]
+
+    @property
+    def lanes(self) -> int:
+        """Digests that a kernel makes at once."""
+        from prover.hash.keccak_kernels import ROWS
+
+        return ROWS
+
+    def _compress_pairs(
+        self, left: Planes, left_start: int, right: Planes, right_start: int, level: int,
+        out: Planes, out_start: int, count: int,
+    ) -> None:  # fmt: skip
+        from prover.hash import keccak_kernels
+
+        keccak_kernels.compress_pairs(
+            left, left_start, right, right_start, level, self.node_bytes, out, out_start, count
+        )
+
+
+class PoseidonSuite(HashSuite[tuple[int, ...]]):
+    """Poseidon, cheap for a circuit."""
+
+    def __init__(self, parameters: PoseidonParameters) -> None:
+        self.parameters = parameters
+        self.suite = parameters.suite
+
+    def hash_elements(self, kind: HashKind, elements: Sequence[int], level: int = 0) -> tuple[int, ...]:
+        """The digest of canonical elements."""
+        return sponge(self.parameters, kind, elements, level)
+
+    def compress(self, left: tuple[int, ...], right: tuple[int, ...], level: int) -> tuple[int, ...]:
+        """The node over two digests."""
+        return compress(left, right, level, self.parameters)
+
+    def hash_rows(self, matrices: Sequence[NDArray[np.uint32]], threads: int) -> Planes:
+        """The leaf of every row of (columns, n) matrices side by side."""
+        from prover.hash import poseidon_kernels
+
+        return poseidon_kernels.hash_rows(matrices, self.parameters, HashKind.ROW, 0, threads)
+
+    def digest_at(self, planes: Planes, position: int) -> tuple[int, ...]:
+        """The elements of one digest."""
+        return tuple(decode(planes[:DIGEST_LENGTH, position]).tolist())
+
+    @property
+    def lanes(self) -> int:
+        """Digests that a kernel makes at once."""
+        from prover.hash.poseidon_kernels import BLOCK
+
+        return BLOCK
+
+    def _compress_pairs(
+        self, left: Planes, left_start: int, right: Planes, right_start: int, level: int,
+        out: Planes, out_start: int, count: int,
+    ) -> None:  # fmt: skip
+        from prover.hash import poseidon_kernels
+
+        poseidon_kernels.compress_pairs(
+            left, left_start, right, right_start, level, self.parameters, out, out_start, count
+        )
+
+
+AnySuite = KeccakSuite | PoseidonSuite
+
+
+def hash_suite(suite: SuiteId, node_bytes: int = DIGEST_BYTES) -> AnySuite:
+    """The suite of an id; the size of nodes is Keccak's alone."""
+    if suite is SuiteId.KECCAK256:
+        return KeccakSuite(node_bytes)
+    if node_bytes != DIGEST_BYTES:
+        raise ValueError("Poseidon digests are never cut")
+    return PoseidonSuite(POSEIDON_SUITES[suite])

@@ -1,0 +1,88 @@
+"""The folding formula against its meaning: even part plus challenge times odd part."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from prover.domain import interpolate_on_subgroup
+from prover.field.koalabear import PRIME, decode, encode, inverse, power, root_of_unity
+from prover.fri.folding import HALF, evaluate_polynomial, fold_row, inverse_roots
+from prover.fri.prover import FoldedWord, domain_points, fold_word, interpolate_final, mix_word
+from prover.hash.suite import KeccakSuite
+from prover.stark.numbers import Number, Quintic, canonical
+from prover.stark.shape import FoldStep
+
+Extension = tuple[int, ...]
+
+
+def fold_coefficients(coefficients: list[Extension], challenge: Extension) -> list[Extension]:
+    """One binary fold, by the definition."""
+    pairs = zip(coefficients[::2], coefficients[1::2], strict=True)
+    return [canonical(Quintic(even) + Quintic(challenge) * Quintic(odd)) for even, odd in pairs]
+
+
+def random_elements(seed: int, count: int) -> list[Extension]:
+    return [tuple(map(int, row)) for row in np.random.default_rng(seed).integers(0, PRIME, size=(count, 5))]
+
+
+def word_of(coefficients: list[Extension], log_blowup: int) -> np.ndarray:
+    """The values of a polynomial on the extended subgroup, coset by coset."""
+    height = len(coefficients)
+    points = decode(domain_points(height.bit_length() - 1, log_blowup, 1))
+    values = [canonical(evaluate_polynomial([Quintic(c) for c in coefficients], Quintic((int(x), 0, 0, 0, 0)))) for x in points]
+    return encode(np.array(values, dtype=np.int64).T).reshape(5, 1 << log_blowup, height)
+
+
+@pytest.mark.parametrize("log_arity", [1, 2, 3])
+def test_a_row_folds_to_the_value_of_the_folded_polynomial(log_arity: int) -> None:
+    coefficients, challenge = random_elements(log_arity, 16), random_elements(9, 1)[0]
+    x = power(3, 12345)
+    unit = root_of_unity(log_arity)
+    points = [Quintic((x * power(unit, m) % PRIME, 0, 0, 0, 0)) for m in range(1 << log_arity)]
+    row = [evaluate_polynomial([Quintic(c) for c in coefficients], point) for point in points]
+    scale = [[Number(root) for root in inverse_roots(level)] for level in range(log_arity, 0, -1)]
+    ratio = Quintic(challenge) * Number(inverse(x))
+    folded = coefficients
+    current = Quintic(challenge)
+    for _ in range(log_arity):
+        folded = fold_coefficients(folded, canonical(current))
+        current = current * current
+    raised = Quintic((power(x, 1 << log_arity), 0, 0, 0, 0))
+    expected = evaluate_polynomial([Quintic(c) for c in folded], raised)
+    assert canonical(fold_row(row, ratio, scale, Number(HALF))) == canonical(expected)
+
+
+@pytest.mark.parametrize(("log_height", "log_arity", "log_blowup"), [(3, 3, 1), (5, 2, 2), (6, 3, 2), (7, 1, 1)])
+def test_the_prover_folds_words_to_words_of_the_folded_polynomial(
+    log_height: int, log_arity: int, log_blowup: int
+) -> None:
+    coefficients, challenge = random_elements(log_height, 1 << log_height), random_elements(8, 1)[0]
+    word = word_of(coefficients, log_blowup)
+    step = FoldStep(log_height, log_arity, is_mixed=False)
+    committed = FoldedWord.commit(KeccakSuite(), word, step, 1)
+    folded, current = coefficients, Quintic(challenge)
+    for _ in range(log_arity):
+        folded = fold_coefficients(folded, canonical(current))
+        current = current * current
+    result = fold_word(committed, challenge, 1)
+    assert np.array_equal(result, word_of(folded, log_blowup))
+    assert list(interpolate_final(result)) == folded
+
+
+def test_an_entering_word_is_weighed_by_the_challenge_to_the_arity() -> None:
+    word, entering = (word_of(random_elements(seed, 4), 1) for seed in (1, 2))
+    challenge = random_elements(3, 1)[0]
+    fourth = Quintic(challenge) * Quintic(challenge)
+    fourth = fourth * fourth
+    mixed = mix_word(word.copy(), entering, challenge, 2, 1)
+    plain, added = interpolate_final(word), interpolate_final(entering)
+    expected = [canonical(Quintic(a) + fourth * Quintic(b)) for a, b in zip(plain, added, strict=True)]
+    assert list(interpolate_final(mixed)) == expected
+
+
+def test_interpolation_on_a_subgroup_inverts_evaluation() -> None:
+    coefficients = [3, 1, 4, 1, 5, 9, 2, 6]
+    root = root_of_unity(3)
+    values = [sum(c * power(root, i * k) for k, c in enumerate(coefficients)) % PRIME for i in range(8)]
+    assert interpolate_on_subgroup(values) == coefficients

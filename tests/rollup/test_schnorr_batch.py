@@ -1,0 +1,96 @@
+"""Signatures in batches: the same outcomes as one by one, whatever stands beside them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from prover.curve.chain import fixed_points
+from prover.curve.septic import ORDER, Point
+from rollup import schnorr
+from rollup.authority import Signature, TradingKey
+from rollup.schnorr import MessageHeader, SecretKey, SignatureRefusal, SignatureSuite, SignatureWitness
+from rollup.schnorr_batch import SignedMessage, sign_many, verify_many
+from rollup.units import AccountId, Address, ChainId, FieldElement, Scalar, SuiteId
+
+
+def header(suite: SignatureSuite) -> tuple[int, ...]:
+    return MessageHeader(suite, ChainId(1), Address(2), AccountId(3), 4).elements
+
+
+SECRETS = [SecretKey(suite, 1000 + index) for index in range(5) for suite in SignatureSuite] * 2
+MESSAGES = [(*header(secret.suite), *range(index % 3 * 7), index) for index, secret in enumerate(SECRETS)]
+SIGNED = [
+    SignedMessage(secret.trading_key, message, schnorr.sign(secret, message))
+    for secret, message in zip(SECRETS, MESSAGES, strict=True)
+]
+
+
+def one_by_one(signed: list[SignedMessage]) -> list[SignatureRefusal | None]:
+    outcomes = [schnorr.verify_chain(*one) for one in signed]
+    return [None if isinstance(outcome, SignatureWitness) else outcome for outcome in outcomes]
+
+
+def test_signing_together_gives_the_signatures_of_signing_alone() -> None:
+    assert sign_many(SECRETS, MESSAGES, threads=2) == [one.signature for one in SIGNED]
+
+
+def test_what_verifies_alone_verifies_together_whatever_its_suite_and_length() -> None:
+    batch = verify_many(SIGNED, threads=2)
+    assert batch.refusals == (None,) * len(SIGNED)
+    assert batch.positions == tuple(range(len(SIGNED)))
+
+
+def test_the_witness_of_a_batch_is_that_of_each_signature() -> None:
+    batch = verify_many(SIGNED[:3], has_witness=True)
+    for place, one in enumerate(SIGNED[:3]):
+        witness = schnorr.verify_chain(*one)
+        assert isinstance(witness, SignatureWitness)
+        assert tuple(batch.challenges[:, place].tolist()) == witness.challenge_elements
+    assert batch.chains.steps.shape == (49, 124, 3)
+
+
+def test_every_refusal_is_the_refusal_of_verifying_alone() -> None:
+    key, message, signature = SIGNED[0]
+    fixed = fixed_points()
+    table_key = TradingKey(
+        key.suite,
+        tuple(map(FieldElement, fixed.table[0].x)),  # type: ignore[arg-type]
+        tuple(map(FieldElement, fixed.table[0].y)),  # type: ignore[arg-type]
+    )
+    commitment = Point(signature.commitment_x, signature.commitment_y)
+    challenge = schnorr.challenge_number(schnorr.challenge_elements(key, commitment, message))
+    to_identity = Scalar(challenge * SECRETS[0].scalar % ORDER)
+    zeros = tuple(map(FieldElement, [0] * 7))
+    claims = [
+        SignedMessage(key, message, signature),
+        SignedMessage(replace(key, suite=SuiteId(9)), message, signature),
+        SignedMessage(replace(key, y=key.x), message, signature),
+        SignedMessage(table_key, message, signature),
+        SignedMessage(key, message, Signature(zeros, zeros, signature.response)),  # type: ignore[arg-type]
+        SignedMessage(key, message, replace(signature, response=Scalar(signature.response + ORDER))),
+        SignedMessage(key, (*message, -1), signature),
+        SignedMessage(key, (SignatureSuite.SEPTIC_POSEIDON16_36, *message[1:]), signature),
+        SignedMessage(key, message, replace(signature, response=to_identity)),
+        SignedMessage(key, (*message, 0), signature),
+        SignedMessage(key, message, signature),
+    ]
+    expected = [
+        None,
+        SignatureRefusal.SUITE_UNKNOWN,
+        SignatureRefusal.KEY_NOT_A_POINT,
+        SignatureRefusal.KEY_IN_FIXED_TABLE,
+        SignatureRefusal.COMMITMENT_NOT_A_POINT,
+        SignatureRefusal.RESPONSE_NOT_REDUCED,
+        SignatureRefusal.MESSAGE_NOT_CANONICAL,
+        SignatureRefusal.MESSAGE_OF_OTHER_SUITE,
+        SignatureRefusal.ADDITION_EXCEPTIONAL,
+        SignatureRefusal.EQUATION_FAILS,
+        None,
+    ]
+    assert list(verify_many(claims).refusals) == one_by_one(claims) == expected
+    assert verify_many(claims).positions == (0, 8, 9, 10)
+
+
+def test_an_empty_batch_is_no_mistake() -> None:
+    assert verify_many([]).refusals == ()
+    assert sign_many([], []) == []
