@@ -166,7 +166,10 @@ def progress_on_stderr() -> Iterator[Callable[[str, float], None]]:
 
 def _commands() -> Mapping[str, LazyCommand]:
     """Commands that live outside this file."""
-    return {}
+    return {
+        "demo": LazyCommand("benchmarks.demo:command", "Prove a table of hashes, verify it, see a forgery refused."),
+        "proof": LazyCommand("benchmarks.proof_command:group", "Make, show and check proofs of example circuits."),
+    }
 
 
 def _benchmarks() -> Mapping[str, LazyCommand]:

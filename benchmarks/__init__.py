@@ -6,5 +6,12 @@ COMMANDS = {
     "machine": LazyCommand(
         "benchmarks.machine:command", "Describe the machine that every result is kept with."
     ),
+    "prover": LazyCommand("benchmarks.prover_bench:command", "Prove a workload end to end and verify it."),
+    "scaling": LazyCommand("benchmarks.scaling_bench:command", "Compare the time a cell as tables grow."),
+    "first-proof": LazyCommand(
+        "benchmarks.first_proof_bench:command", "Time the first proof, without and with kernels on disk."
+    ),
+    "kernels": LazyCommand("benchmarks.kernels_bench:command", "Time every kernel beside its floor."),
+    "all": LazyCommand("benchmarks.all_bench:command", "Measure everything and write the results and plots."),
 }
 """The commands of `clearing bench`, by name: a new benchmark is a file here and a line in this table."""

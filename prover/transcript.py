@@ -14,6 +14,7 @@ from prover.errors import ProofRefused, Reason
 from prover.field.koalabear import PRIME
 from prover.hash.domain import HashKind, SuiteId
 from prover.hash.keccak import DIGEST_BYTES, keccak256
+from prover.hash.keccak_layout import element_bytes, keccak_prefix
 from prover.hash.poseidon import (
     DIGEST_LENGTH,
     POSEIDON_SUITES,
@@ -21,7 +22,6 @@ from prover.hash.poseidon import (
     IntegerArithmetic,
     sponge_over,
 )
-from prover.hash.keccak_layout import element_bytes, keccak_prefix
 
 EXTENSION_DEGREE = 5
 """Coordinates of a challenge: 155 bits, so that soundness bounds have room."""

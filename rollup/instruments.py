@@ -49,9 +49,9 @@ def kind_of(series: SeriesId) -> OptionKind:
     return OptionKind(series & 1)
 
 
-def describe_series(series: SeriesId) -> str:
-    """Spell a series for a person."""
-    return f"group {group_of(series)} {kind_of(series).name.lower()} at {strike_of(series)} ticks"
+def is_put(series: SeriesId) -> bool:
+    """Say whether a series is a put, without making an enum of it."""
+    return series & 1 == 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,13 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import groupby
 from typing import NamedTuple
 
 from rollup.formulas import payoff_at_next_kink, put_payoff, slope_after_strike
-from rollup.instruments import Group, group_of, kind_of, payoff_per_lot, strike_of
+from rollup.instruments import Group, group_of, is_put, payoff_per_lot, strike_of
 from rollup.state import Position
-from rollup.units import GroupId, OptionKind, Ticks
+from rollup.units import GroupId, Ticks
 
 
 class WalkStep(NamedTuple):
@@ -64,7 +63,7 @@ def walk_group(positions: tuple[Position, ...], group: Group) -> tuple[WalkStep,
     tick_value = group.tick_value
     payoff, slope = 0, 0
     for series, lots in positions:
-        if kind_of(series) is OptionKind.PUT:
+        if is_put(series):
             payoff += lots * put_payoff(0, strike_of(series), tick_value)
             slope -= lots
     price = Ticks(0)
@@ -93,10 +92,16 @@ def group_margin(positions: tuple[Position, ...], group: Group) -> GroupMargin:
 
 def positions_by_group(positions: tuple[Position, ...]) -> list[tuple[GroupId, tuple[Position, ...]]]:
     """Cut a sorted position list into its groups."""
-    return [
-        (group, tuple(of_group))
-        for group, of_group in groupby(positions, key=lambda held: group_of(held.series))
-    ]
+    groups: list[tuple[GroupId, tuple[Position, ...]]] = []
+    start, length = 0, len(positions)
+    while start < length:
+        group = group_of(positions[start].series)
+        end = start + 1
+        while end < length and group_of(positions[end].series) == group:
+            end += 1
+        groups.append((group, positions[start:end]))
+        start = end
+    return groups
 
 
 def margin_of(positions: tuple[Position, ...], group_named: Callable[[GroupId], Group | None]) -> Margin:

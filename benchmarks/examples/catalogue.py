@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from benchmarks.examples import memory, poseidon_batch, poseidon_chain, range_check, shuffle, two_heights
 from prover.field.koalabear import Montgomery
@@ -30,29 +31,34 @@ class Example:
     circuit: Callable[[], Circuit]
     log_heights: Callable[[int], tuple[int, ...]]
     """Heights of the tables from the size that a person asks for."""
-    fill: Callable[[int, int, int], Filled]
-    """(log size, seed, threads) -> witness."""
+    draw: Callable[[int, int], Any]
+    """(log size, seed) -> random inputs, which somebody else would bring; not part of proving."""
+    fill_from: Callable[[Any, int, int], Filled]
+    """(inputs, log size, threads) -> witness."""
     preprocessed: Callable[[], Preprocessed] = list
     smallest: int = 4
     """The least log size that makes sense."""
 
+    def fill(self, log_size: int, seed: int, threads: int) -> Filled:
+        """A witness over random inputs."""
+        return self.fill_from(self.draw(log_size, seed), log_size, threads)
 
-def _fill_batch(log_size: int, seed: int, threads: int) -> Filled:
-    return Filled([poseidon_batch.fill(poseidon_batch.random_inputs(log_size, seed), threads=threads)], [])
+
+def _fill_batch(inputs: Montgomery, _log_size: int, threads: int) -> Filled:
+    return Filled([poseidon_batch.fill(inputs, threads=threads)], [])
 
 
-def _fill_chain(log_size: int, seed: int, _threads: int) -> Filled:
-    trace, statement = poseidon_chain.fill([seed + i for i in range(16)], log_size)
+def _fill_chain(start: list[int], log_size: int, _threads: int) -> Filled:
+    trace, statement = poseidon_chain.fill(start, log_size)
     return Filled([trace], statement)
 
 
-def _fill_range(log_size: int, seed: int, _threads: int) -> Filled:
+def _draw_words(log_size: int, seed: int) -> list[int]:
     generator = random.Random(seed)
-    words = [generator.randrange(1 << 16) for _ in range((1 << log_size) - 3)]
-    return Filled(range_check.fill(words, log_size), [])
+    return [generator.randrange(1 << 16) for _ in range((1 << log_size) - 3)]
 
 
-def _fill_memory(log_size: int, seed: int, _threads: int) -> Filled:
+def _draw_accesses(log_size: int, seed: int) -> list[memory.Access]:
     generator = random.Random(seed)
     cells: dict[int, int] = {}
     accesses = []
@@ -61,15 +67,11 @@ def _fill_memory(log_size: int, seed: int, _threads: int) -> Filled:
         if is_write:
             cells[address] = generator.randrange(1 << 20)
         accesses.append(memory.Access(address, cells.get(address, 0), is_write))
-    return Filled(memory.fill(accesses), [])
+    return accesses
 
 
-def _fill_two_heights(log_size: int, seed: int, _threads: int) -> Filled:
-    return Filled(*two_heights.fill(log_size, seed))
-
-
-def _fill_shuffle(log_size: int, seed: int, _threads: int) -> Filled:
-    return Filled(shuffle.fill(log_size, seed), [])
+def _same_seed(_log_size: int, seed: int) -> int:
+    return seed
 
 
 EXAMPLES = {
@@ -80,6 +82,7 @@ EXAMPLES = {
             "one Poseidon permutation a row",
             poseidon_batch.circuit,
             lambda n: (n,),
+            poseidon_batch.random_inputs,
             _fill_batch,
             smallest=0,
         ),
@@ -88,6 +91,7 @@ EXAMPLES = {
             "each row permutes the output of the row before",
             poseidon_chain.circuit,
             lambda n: (n,),
+            lambda _, seed: [seed + i for i in range(16)],
             _fill_chain,
         ),
         Example(
@@ -95,7 +99,8 @@ EXAMPLES = {
             "words cut into bytes, looked up on a bus",
             range_check.circuit,
             lambda n: (n, range_check.LOG_BYTES),
-            _fill_range,
+            _draw_words,
+            lambda words, n, _: Filled(range_check.fill(words, n), []),
             range_check.preprocessed,
         ),
         Example(
@@ -103,7 +108,8 @@ EXAMPLES = {
             "reads and writes, proved by a sorted copy",
             memory.circuit,
             lambda n: (n, n, range_check.LOG_BYTES),
-            _fill_memory,
+            _draw_accesses,
+            lambda accesses, _n, _threads: Filled(memory.fill(accesses), []),
             memory.preprocessed,
         ),
         Example(
@@ -111,14 +117,16 @@ EXAMPLES = {
             "many questions, few answers, one bus",
             two_heights.circuit,
             lambda n: (n, two_heights.LOG_ANSWERS),
-            _fill_two_heights,
+            _same_seed,
+            lambda seed, n, _: Filled(*two_heights.fill(n, seed)),
         ),
         Example(
             shuffle.NAME,
             "a permutation shown by columns that depend on challenges, in two rounds",
             shuffle.circuit,
             lambda n: (n,),
-            _fill_shuffle,
+            _same_seed,
+            lambda seed, n, _: Filled(shuffle.fill(n, seed), []),
         ),
     )
 }

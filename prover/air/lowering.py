@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import partial, reduce
 
 from prover.air.expression import EXTENSION_KINDS, Cell, Expression, Operation, topological_order
 from prover.field.koalabear import PRIME
@@ -80,15 +81,13 @@ class Scalars:
                 total = plus(total, _single(monomial, first_value * second_value % PRIME))
         return total
 
-    def collapse(self, coefficient: Coefficient) -> int:
+    def collapse(self, monomials: dict[int, int]) -> int:
         """The number of one scalar with the value of a coefficient."""
-        if isinstance(coefficient, int):
-            return self._constant(coefficient)
-        total: int | None = None
-        for scalar, value in sorted(coefficient.items()):
-            term = self._operate(ScalarOperation.MULTIPLY, *sorted((self._constant(value), scalar)))
-            total = term if total is None else self._operate(ScalarOperation.ADD, total, term)
-        return self._constant(0) if total is None else total
+        terms = [
+            self._operate(ScalarOperation.MULTIPLY, *sorted((self._constant(value), scalar)))
+            for scalar, value in sorted(monomials.items())
+        ]
+        return reduce(partial(self._operate, ScalarOperation.ADD), terms)
 
     def is_extension_coefficient(self, coefficient: Coefficient) -> bool:
         """Whether a coefficient may have more than its constant coordinate."""
@@ -290,8 +289,8 @@ class Lowering:
         for node in operands:
             form = self._forms[node]
             if len(form.terms) > 1:
-                worth = EXTENSION_DEGREE if node.is_extension else 1
-                if (node in self._kept or node in self._factors) and worth < self._length(form):
+                is_kept = node in self._kept or node in self._factors
+                if is_kept and _worth(node) < self._length(form):
                     kept.add(node)
                     continue
                 repeated.append(node)
@@ -305,31 +304,24 @@ class Lowering:
         for node in repeated:
             form = self._forms[node]
             own = sum(self.atoms[atom].terms_worth for atom in form.terms if owners[atom] == 1)
-            if (own - self._worth(node)) * self._uses[node] > self._length(form):
+            if (own - _worth(node)) * self._uses[node] > self._length(form):
                 kept.add(node)
             else:
                 rest.append(node)
         union = {atom for node in rest for atom in self._forms[node].terms}
-        together = sum(self.atoms[atom].terms_worth for atom in union) - sum(map(self._worth, rest))
+        together = sum(self.atoms[atom].terms_worth for atom in union) - sum(map(_worth, rest))
         uses = min((self._uses[node] for node in rest), default=0)
         if together * uses > sum(self._length(self._forms[node]) for node in rest):
             kept.update(rest)
         return kept
-
-    def _worth(self, node: Expression) -> int:
-        return EXTENSION_DEGREE if node.is_extension else 1
 
     def _length(self, form: Form) -> int:
         return sum(self.atoms[atom].terms_worth for atom in form.terms)
 
     def _keep(self, node: Expression) -> int:
         """The atom of a node's value."""
-        form = self._forms[node]
-        if form.constant == 0 and len(form.terms) == 1:
-            ((atom, coefficient),) = form.terms.items()
-            if coefficient == 1:
-                return atom
         if node not in self._kept:
+            form = self._forms[node]
             self._kept[node] = len(self.atoms)
             self.atoms.append(Atom(self.is_extension_form(form), form=form))
         return self._kept[node]
@@ -339,6 +331,11 @@ class Lowering:
         if number == len(self.atoms):
             self.atoms.append(atom)
         return number
+
+
+def _worth(node: Expression) -> int:
+    """How many terms of a weighted sum it costs to use a node's value as an atom."""
+    return EXTENSION_DEGREE if node.is_extension else 1
 
 
 def _is_linear(node: Expression) -> bool:

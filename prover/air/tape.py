@@ -80,7 +80,8 @@ class Sources:
 
 
 def _is_packed(matrix: Montgomery) -> bool:
-    return matrix.strides[1] == WORD_BYTES or matrix.shape[1] == 1
+    # numpy leaves the strides of empty and one-row arrays undefined.
+    return matrix.strides[1] == WORD_BYTES or matrix.shape[1] == 1 or not matrix.size
 
 
 def _check_rows(matrix: Montgomery, kind: CellKind) -> None:

@@ -69,7 +69,9 @@ def cache_folder() -> Path | None:
 def _forget_old_folders(base: Path, current: Path) -> None:
     """Delete all but the newest folders; a process that still runs on one merely compiles again."""
     with suppress(OSError):  # another process may be deleting the same folders
-        others = [path for path in base.iterdir() if path.is_dir() and len(path.name) == 16 and path != current]
+        others = [
+            path for path in base.iterdir() if path.is_dir() and len(path.name) == 16 and path != current
+        ]
         others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
         for path in others[KEPT_FOLDERS - 1 :]:
             shutil.rmtree(path, ignore_errors=True)

@@ -524,7 +524,9 @@ address_of = _choose("address_of", _address_of)
 # --- the same value in every lane; lane numbers -----------------------------------------------------------------------
 
 splat32 = _choose("splat32", _operation(lambda b, scalar: _spread(b, scalar, LANES32), u32x16, types.uint32))
-splat_pair = _choose("splat_pair", _operation(lambda b, scalar: _spread(b, scalar, u32x32.llvm), u32x32, types.uint32))
+splat_pair = _choose(
+    "splat_pair", _operation(lambda b, scalar: _spread(b, scalar, u32x32.llvm), u32x32, types.uint32)
+)
 splat64 = _choose("splat64", _operation(lambda b, scalar: _spread(b, scalar, LANES64), u64x8, types.uint64))
 lane_numbers32 = _choose("lane_numbers32", _operation(_count(LANES32), u32x16))
 lane_numbers64 = _choose("lane_numbers64", _operation(_count(LANES64), u64x8))

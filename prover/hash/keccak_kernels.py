@@ -98,25 +98,27 @@ def _rotate(builder: Any, value: Any, count: int) -> Any:
 
 
 def _round(builder: Any, lanes: list[Any], constant: Any) -> list[Any]:
-    """One round; the same lines as `prover.hash.keccak.keccak_f`."""
+    """One round, as in `prover.hash.keccak.keccak_f`, but row by row of the result.
+
+    LLVM keeps this order, and so few enough words are alive at once for 32 registers.
+    """
     parity = []
     for x in range(5):
         total = lanes[x]
         for row in range(5, LANES, 5):
             total = builder.xor(total, lanes[x + row])
         parity.append(total)
-    rotated = [_rotate(builder, word, 1) for word in parity]
-    moved: list[Any] = [None] * LANES
-    for index in range(LANES):
-        mixed = builder.xor(builder.xor(lanes[index], parity[index % 5 - 1]), rotated[(index + 1) % 5])
-        moved[MOVED_TO[index]] = _rotate(builder, mixed, ROTATION_OFFSETS[index])
-    results = [
-        builder.xor(
-            moved[row + x], builder.and_(builder.not_(moved[row + (x + 1) % 5]), moved[row + (x + 2) % 5])
-        )
-        for row in range(0, LANES, 5)
-        for x in range(5)
-    ]
+    mixed = [builder.xor(parity[x - 1], _rotate(builder, parity[(x + 1) % 5], 1)) for x in range(5)]
+    results = []
+    for row in range(0, LANES, 5):
+        moved = []
+        for x in range(5):
+            source = MOVED_TO.index(row + x)
+            word = builder.xor(lanes[source], mixed[source % 5])
+            moved.append(_rotate(builder, word, ROTATION_OFFSETS[source]))
+        for x in range(5):
+            beyond = builder.and_(builder.not_(moved[(x + 1) % 5]), moved[(x + 2) % 5])
+            results.append(builder.xor(moved[x], beyond))
     results[0] = builder.xor(results[0], constant)
     return results
 
@@ -163,7 +165,7 @@ def _permute_intrinsic(_typing: Any, states: Any, constants: Any) -> Any:
 
 def _permute_twin(states: int, _constants: int) -> None:
     """What the intrinsic means, for NUMBA_DISABLE_JIT=1."""
-    words = np.frombuffer((ctypes.c_uint64 * STATE_WORDS).from_address(states), dtype=np.uint64)
+    words = np.ctypeslib.as_array((ctypes.c_uint64 * STATE_WORDS).from_address(states))
     block = words.reshape(LANES, ROWS)
     for row in range(ROWS):
         block[:, row] = keccak_f([int(word) for word in block[:, row]])

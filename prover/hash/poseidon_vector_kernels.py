@@ -258,7 +258,7 @@ def _cube_twin(value: Words) -> Words:
 
 
 def _view(address: int, words: int) -> Words:
-    return np.frombuffer((ctypes.c_uint64 * words).from_address(address), dtype=np.uint64)
+    return np.ctypeslib.as_array((ctypes.c_uint64 * words).from_address(address))
 
 
 def _state_twin(cubes: bool, mixes: bool) -> Any:

@@ -192,7 +192,7 @@ class PoseidonSuite(HashSuite[tuple[int, ...]]):
     @property
     def lanes(self) -> int:
         """Digests that a kernel makes at once."""
-        from prover.hash.poseidon_kernels import BLOCK
+        from prover.hash.poseidon_vector_kernels import BLOCK
 
         return BLOCK
 
@@ -208,6 +208,8 @@ class PoseidonSuite(HashSuite[tuple[int, ...]]):
 
 
 AnySuite = KeccakSuite | PoseidonSuite
+AnyDigest = bytes | tuple[int, ...]
+"""Bytes under Keccak, eight canonical elements under Poseidon."""
 
 
 def hash_suite(suite: SuiteId, node_bytes: int = DIGEST_BYTES) -> AnySuite:

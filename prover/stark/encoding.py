@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from prover.errors import ProofRefused, Reason
 from prover.field.koalabear import PRIME
 from prover.hash.suite import AnySuite, KeccakSuite
-from prover.merkle import TreeShape, expand_paths, share_paths
+from prover.merkle import MatrixShape, TreeShape, encode_paths, expand_paths, shared_node_count
 from prover.parameters import PARAMETERS_BYTES, StarkParameters
 from prover.stark.key import Digest, VerificationKey
 from prover.stark.proof import OpenedMatrix, Proof, Query, TreeOpening
@@ -222,7 +222,7 @@ def write_proof(
             query.phases[number] if number < len(shape.phases) else query.folds[number - len(shape.phases)]
             for query in proof.queries
         ]
-        _write_tree(writer, suite, shape, phase, positions, openings)
+        _write_tree(writer, shape, phase, positions, openings)
     return EncodedProof(b"".join(writer.parts), writer.sizes)
 
 
@@ -292,7 +292,49 @@ def _read_nonce(reader: Reader, suite: AnySuite) -> int:
 
 
 def _tree_shape(shape: Shape, phase: Phase) -> TreeShape:
+    log_blowup = shape.parameters.log_blowup
     return TreeShape(
-        shape.parameters.log_blowup,
-        tuple((matrix.columns, matrix.log_height) for matrix in phase.matrices),
+        tuple(MatrixShape(matrix.columns, matrix.log_height + log_blowup) for matrix in phase.matrices)
     )
+
+
+def _leaves(tree: TreeShape, positions: Sequence[int]) -> list[int]:
+    """The leaves that the positions fall on, each once, ascending."""
+    return sorted({position % (1 << tree.log_size) for position in positions})
+
+
+def _write_tree(
+    writer: Writer,
+    shape: Shape,
+    phase: Phase,
+    positions: Sequence[int],
+    openings: Sequence[TreeOpening[int, Digest]],
+) -> None:
+    tree = _tree_shape(shape, phase)
+    by_leaf = {
+        position % (1 << tree.log_size): opening for position, opening in zip(positions, openings, strict=True)
+    }
+    leaves = _leaves(tree, positions)
+    writer.section = f"rows of {phase.name}"
+    for leaf in leaves:
+        for row in by_leaf[leaf].rows:
+            writer.elements(row)
+    writer.section = f"paths of {phase.name}"
+    for node in encode_paths(tree, leaves, [by_leaf[leaf].path for leaf in leaves]):
+        writer.digest(node)
+
+
+def _read_tree(
+    reader: Reader, suite: AnySuite, shape: Shape, phase: Phase, positions: Sequence[int]
+) -> list[TreeOpening[int, Digest]]:
+    tree = _tree_shape(shape, phase)
+    leaves = _leaves(tree, positions)
+    reader.section = f"rows of {phase.name}"
+    rows = [tuple(reader.elements(matrix.columns) for matrix in tree.matrices) for _ in leaves]
+    reader.section = f"paths of {phase.name}"
+    nodes = [reader.digest(suite) for _ in range(shared_node_count(tree, leaves))]
+    paths = expand_paths(suite, tree, leaves, rows, nodes)  # type: ignore[type-var]  # one suite's digests
+    by_leaf = {
+        leaf: TreeOpening(opened, path) for leaf, opened, path in zip(leaves, rows, paths, strict=True)
+    }
+    return [by_leaf[position % (1 << tree.log_size)] for position in positions]

@@ -143,21 +143,9 @@ def test_tags_are_positions_and_never_move() -> None:
 
 def test_a_published_trade_is_twenty_six_bytes() -> None:
     assert packed_bytes(TradeRecord) == 26
-    record = make(
-        TradeRecord,
-        True,
-        0x11,
-        0x2222,
-        0x333333,
-        0x44,
-        0x55555555,
-        0x666666,
-        0x77,
-        0x88888888,
-        0x99999999,
-        0xAAAA,
-    )
-    assert encode_record(record).hex() == "171122223333334455555555666666778888888899999999aaaa"
+    numbers = (0x11, 0x2222, 0x333333, 0x44, 0x55555555, 0x666666, 0x77, 0x88888888, 0x99999999, 0xAAAA)
+    record = make(TradeRecord, True, *numbers)
+    assert encode_record(record).hex() == "17" + "".join(f"{number:x}" for number in numbers)
 
 
 def test_the_header_lies_at_constant_offsets() -> None:

@@ -129,6 +129,6 @@ def test_a_leaf_that_is_gone_is_named(house: House) -> None:
 
 
 def test_a_state_without_its_system_leaf_is_a_bug() -> None:
-    with pytest.raises(LookupError, match="^a state has a system leaf$"):
+    with pytest.raises(LookupError, match=r"^a state has a system leaf$"):
         _ = State.of_leaves([]).system
     assert SYSTEM_INDEX not in State.of_leaves([]).leaves

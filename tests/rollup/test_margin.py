@@ -24,12 +24,11 @@ Holding = dict[tuple[int, OptionKind], int]
 
 
 def positions_of(holding: Holding, group: int = 7) -> tuple[Position, ...]:
-    return tuple(
-        sorted(
-            Position(series_id(GroupId(group), Ticks(strike), kind), lots)
-            for (strike, kind), lots in holding.items()
-        )
-    )
+    held = [
+        Position(series_id(GroupId(group), Ticks(strike), kind), lots)
+        for (strike, kind), lots in holding.items()
+    ]
+    return tuple(sorted(held))
 
 
 def worst_by_trial(positions: tuple[Position, ...]) -> int:
@@ -99,7 +98,7 @@ def test_an_empty_group_walks_a_flat_line() -> None:
 
 
 def test_a_position_in_an_unlisted_group_is_a_bug() -> None:
-    with pytest.raises(LookupError, match="^a position is held in group 7, which is not listed$"):
+    with pytest.raises(LookupError, match=r"^a position is held in group 7, which is not listed$"):
         margin_of(positions_of({(5, CALL): 1}), lambda _: None)
 
 

@@ -124,7 +124,7 @@ def test_a_path_proves_that_a_place_is_empty() -> None:
 
 
 def test_a_path_of_another_length_is_refused() -> None:
-    with pytest.raises(ValueError, match="^a path has 34 siblings, not 33$"):
+    with pytest.raises(ValueError, match=r"^a path has 34 siblings, not 33$"):
         root_of_path((0,) * 8, Path(SYSTEM_INDEX, ((0,) * 8,) * 33), POSEIDON16_20)
 
 

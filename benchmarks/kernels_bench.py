@@ -1,0 +1,40 @@
+"""`bench kernels`: nanoseconds of every kernel on one core, beside its floor and the machine's own limit."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from cli import json_option, print_json
+
+
+def measure() -> dict[str, Any]:
+    """The rows of all kernel benchmarks."""
+    from benchmarks import kernels_field, kernels_hash, kernels_tape
+    from benchmarks.machine import describe
+
+    rows = [*kernels_field.rows(), *kernels_hash.rows(), *kernels_tape.rows()]
+    return {"kernels": rows, "machine": asdict(describe())}
+
+
+@click.command()
+@json_option
+def command(as_json: bool) -> None:
+    """Time the kernels: field, transforms, hashes, constraints.
+
+    \b
+    Examples:
+      clearing bench kernels
+      clearing bench kernels --json
+    """  # noqa: D301 - the backspace is click's own mark for a paragraph that is not rewrapped
+    result = measure()
+    if as_json:
+        print_json(result)
+        return
+    for row in result["kernels"]:
+        floor = "" if row["floor"] is None else f"floor {row['floor']}"
+        click.echo(f"{row['kernel']:44} {row['nanoseconds_per_unit']:10.3f} ns  a {row['unit']}  {floor}")
+        if row.get("machine_limit"):
+            click.echo(f"{'':44} limit: {row['machine_limit']}")

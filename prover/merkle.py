@@ -1,0 +1,276 @@
+"""Merkle trees over matrices of several heights: one root for all columns of a phase.
+
+The tallest matrices are hashed into the leaves; a shorter one is mixed into the layer that has as many nodes as it has
+points. Children of node n are n and n + half: the points x and -x of a domain, which a fold pairs too.
+
+    matrix A, 8 points   a0 a1 a2 a3 a4 a5 a6 a7
+                         b0 b1 b2 b3               b0 = H(H(a0, a4), row 0 of B)      matrix B, 4 points
+                         c0 c1                     c0 = H(b0, b2)
+                         root
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prover.field.koalabear import Montgomery, decode
+from prover.hash.domain import HashKind
+from prover.hash.suite import AnyDigest, AnySuite, Planes
+
+
+class MalformedOpeningError(ValueError):
+    """An opening or a list of shared nodes that does not fit the tree's shape."""
+
+
+@dataclass(frozen=True, slots=True)
+class TreeShape:
+    """The matrices of a tree in the order of their commitment, all of one blowup."""
+
+    log_blowup: int
+    matrices: tuple[tuple[int, int], ...]
+    """Columns and logarithmic height, before the blowup, of each matrix."""
+
+    def __post_init__(self) -> None:
+        """Refuse trees that bind nothing."""
+        if not self.matrices or any(columns < 1 for columns, _ in self.matrices):
+            raise ValueError("a tree commits to at least one matrix, and every matrix has columns")
+
+    @property
+    def log_size(self) -> int:
+        """The logarithm of the number of leaves: the length of a path."""
+        return self.log_blowup + max(log_height for _, log_height in self.matrices)
+
+    def matrices_at(self, log_size: int) -> tuple[int, ...]:
+        """The places, in commit order, of the matrices with 2^log_size points."""
+        return tuple(
+            place for place, (_, log_height) in enumerate(self.matrices) if log_height + self.log_blowup == log_size
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """One leaf opened: a canonical row of every matrix in commit order, and the siblings up to the root."""
+
+    rows: tuple[tuple[int, ...], ...]
+    path: tuple[AnyDigest, ...]
+
+
+def coset_position(index: int, blowup: int, height: int) -> int:
+    """Where index n = j + blowup * i lies in memory: coset by coset."""
+    return index % blowup * height + index // blowup
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    planes: Planes
+    blowup: int
+    height: int
+
+    def position(self, index: int) -> int:
+        return coset_position(index, self.blowup, self.height)
+
+
+class MixedTree:
+    """The prover's tree: all layers, and the matrices to open rows from."""
+
+    def __init__(
+        self, suite: AnySuite, matrices: Sequence[Montgomery], layers: Sequence[_Layer], shape: TreeShape
+    ) -> None:
+        self.suite = suite
+        self.matrices = tuple(matrices)
+        self.shape = shape
+        self._layers = tuple(layers)
+
+    @classmethod
+    def commit(cls, suite: AnySuite, matrices: Sequence[Montgomery], threads: int) -> MixedTree:
+        """Hash (columns, blowup, height) matrices of one blowup, heights powers of two."""
+        shape = _shape_of(matrices)
+        blowup = matrices[0].shape[1]
+        size = 1 << shape.log_size
+        layers = [_Layer(_row_planes(suite, matrices, shape, shape.log_size, threads), blowup, size // blowup)]
+        for level in range(shape.log_size - 1, -1, -1):
+            below = layers[-1]
+            planes = suite.compress_layer(below.planes, below.blowup, below.height, level, threads)
+            if shape.matrices_at(level):
+                planes = suite.inject(planes, _row_planes(suite, matrices, shape, level, threads), level, threads)
+            if below.height > 1:
+                layers.append(_Layer(planes, blowup, below.height // 2))
+            else:
+                layers.append(_Layer(planes, below.blowup // 2, 1))
+        return cls(suite, matrices, layers, shape)
+
+    @property
+    def root(self) -> AnyDigest:
+        """The commitment."""
+        return self.suite.digest_at(self._layers[-1].planes, 0)
+
+    def open(self, index: int) -> Opening:
+        """Open leaf `index` of the tallest domain; shorter matrices are opened at the index modulo their size."""
+        log_size = self.shape.log_size
+        if not 0 <= index < 1 << log_size:
+            raise IndexError(f"the tree has no leaf {index}")
+        rows = tuple(_row_of(matrix, index) for matrix in self.matrices)
+        path: list[AnyDigest] = []
+        for depth, layer in enumerate(self._layers[:-1]):
+            sibling = _sibling(index, log_size - depth)
+            path.append(self.suite.digest_at(layer.planes, layer.position(sibling)))
+        return Opening(rows, tuple(path))
+
+
+def _shape_of(matrices: Sequence[Montgomery]) -> TreeShape:
+    shapes = []
+    for matrix in matrices:
+        columns, blowup, height = matrix.shape
+        is_regular = blowup.bit_count() == 1 and height.bit_count() == 1 and blowup == matrices[0].shape[1]
+        if not is_regular:
+            raise ValueError("matrices need one blowup and heights that are powers of two")
+        shapes.append((columns, height.bit_length() - 1))
+    return TreeShape(matrices[0].shape[1].bit_length() - 1, tuple(shapes))
+
+
+def _row_planes(
+    suite: AnySuite, matrices: Sequence[Montgomery], shape: TreeShape, log_size: int, threads: int
+) -> Planes:
+    chosen = [matrices[place] for place in shape.matrices_at(log_size)]
+    return suite.hash_rows([matrix.reshape(len(matrix), -1) for matrix in chosen], threads)
+
+
+def _row_of(matrix: Montgomery, index: int) -> tuple[int, ...]:
+    _, blowup, height = matrix.shape
+    index %= blowup * height
+    row: NDArray[np.uint32] = decode(matrix[:, index % blowup, index // blowup])
+    return tuple(row.tolist())
+
+
+def _sibling(index: int, log_size: int) -> int:
+    """The other child in a layer of 2^log_size nodes, for any leaf below it."""
+    return index % (1 << log_size) ^ 1 << (log_size - 1)
+
+
+def _check_rows(shape: TreeShape, rows: Sequence[Sequence[int]]) -> None:
+    """Refuse rows of other widths.
+
+    Soundness: without it columns could move from one matrix to the next one of the same height.
+    """
+    if [len(row) for row in rows] != [columns for columns, _ in shape.matrices]:
+        raise MalformedOpeningError("the rows do not have the widths of the committed matrices")
+
+
+def _row_digest(
+    suite: AnySuite, shape: TreeShape, rows: Sequence[Sequence[int]], log_size: int
+) -> AnyDigest | None:
+    places = shape.matrices_at(log_size)
+    if not places:
+        return None
+    return suite.hash_elements(HashKind.ROW, [element for place in places for element in rows[place]])
+
+
+def _parent(
+    suite: AnySuite, node: AnyDigest, sibling: AnyDigest, index: int, level: int, injected: AnyDigest | None
+) -> AnyDigest:
+    """The node one layer up, which has 2^level nodes, over `node`, which holds leaf `index`."""
+    is_right = index >> level & 1
+    left, right = (sibling, node) if is_right else (node, sibling)
+    parent = suite.compress(left, right, level)
+    return parent if injected is None else suite.compress(parent, injected, level)
+
+
+def _leaf(suite: AnySuite, shape: TreeShape, rows: Sequence[Sequence[int]]) -> AnyDigest:
+    _check_rows(shape, rows)
+    leaf = _row_digest(suite, shape, rows, shape.log_size)
+    assert leaf is not None, "some matrix has the largest size"
+    return leaf
+
+
+def root_from_opening(
+    suite: AnySuite,
+    shape: TreeShape,
+    index: int,
+    rows: Sequence[Sequence[int]],
+    path: Sequence[AnyDigest],
+) -> AnyDigest:
+    """The root that an opening leads to.
+
+    Soundness: the length of the path is fixed by the shape; otherwise an inner node could pass for a leaf.
+    """
+    if len(path) != shape.log_size:
+        raise MalformedOpeningError(f"the path has {len(path)} nodes, not {shape.log_size}")
+    if not 0 <= index < 1 << shape.log_size:
+        raise MalformedOpeningError(f"the tree has no leaf {index}")
+    node = _leaf(suite, shape, rows)
+    for level, sibling in zip(range(shape.log_size - 1, -1, -1), path, strict=True):
+        node = _parent(suite, node, sibling, index, level, _row_digest(suite, shape, rows, level))
+    return node
+
+
+def _unknown_siblings(log_size: int, indices: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
+    """For each layer from the leaves up: its logarithmic size, and the siblings that no other opening leads to."""
+    for layer_log_size in range(log_size, 0, -1):
+        known = {index % (1 << layer_log_size) for index in indices}
+        siblings = {_sibling(index, layer_log_size) for index in known}
+        yield layer_log_size, sorted(siblings - known)
+
+
+def shared_node_count(shape: TreeShape, indices: Sequence[int]) -> int:
+    """The nodes that `encode_paths` sends for these leaves."""
+    return sum(len(siblings) for _, siblings in _unknown_siblings(shape.log_size, indices))
+
+
+def encode_paths(shape: TreeShape, indices: Sequence[int], paths: Sequence[Sequence[AnyDigest]]) -> list[AnyDigest]:
+    """The nodes that the openings of these leaves need together, each once: leaves first, index ascending.
+
+    An encoding only: `expand_paths` gives back the full paths, and nothing else is ever verified.
+    """
+    nodes: list[AnyDigest] = []
+    for layer_log_size, siblings in _unknown_siblings(shape.log_size, indices):
+        holders = {
+            _sibling(index, layer_log_size): path[shape.log_size - layer_log_size]
+            for index, path in zip(indices, paths, strict=True)
+        }
+        nodes.extend(holders[sibling] for sibling in siblings)
+    return nodes
+
+
+def expand_paths(
+    suite: AnySuite,
+    shape: TreeShape,
+    indices: Sequence[int],
+    rows: Sequence[Sequence[Sequence[int]]],
+    nodes: Sequence[AnyDigest],
+) -> list[tuple[AnyDigest, ...]]:
+    """One full path for each opening; the nodes left out are computed from the other openings.
+
+    A leaf that is opened twice must show the same rows twice, or one of the paths will not lead to the root.
+    """
+    if len(rows) != len(indices):
+        raise MalformedOpeningError("there must be one list of rows for each index")
+    if any(not 0 <= index < 1 << shape.log_size for index in indices):
+        raise MalformedOpeningError("an index lies outside the tree")
+    if len(nodes) != shared_node_count(shape, indices):
+        raise MalformedOpeningError(f"there are {len(nodes)} shared nodes, not {shared_node_count(shape, indices)}")
+    paths: list[list[AnyDigest]] = [[] for _ in indices]
+    by_leaf = dict(zip(indices, rows, strict=True))
+    known = {index: _leaf(suite, shape, opened) for index, opened in by_leaf.items()}
+    remaining = iter(nodes)
+    for layer_log_size, unknown in _unknown_siblings(shape.log_size, indices):
+        known.update((sibling, next(remaining)) for sibling in unknown)
+        for index, path in zip(indices, paths, strict=True):
+            path.append(known[_sibling(index, layer_log_size)])
+        level = layer_log_size - 1
+        parents = {index % (1 << level): index for index in by_leaf}
+        known = {
+            parent: _parent(
+                suite,
+                known[index % (1 << layer_log_size)],
+                known[_sibling(index, layer_log_size)],
+                index,
+                level,
+                _row_digest(suite, shape, by_leaf[index], level),
+            )
+            for parent, index in parents.items()
+        }
+    return [tuple(path) for path in paths]

@@ -1,0 +1,94 @@
+"""Binding a batch's proof to the bytes on L1, without hashing Keccak in a circuit.
+
+    R    Poseidon digest of the data's words, their number in the sponge's tag      the circuit computes it
+    h    Keccak of the same bytes                                                   the contract computes it
+    z    a point drawn from both, and from where and which batch this is            fixed when the batch begins
+    y    the data, read as a polynomial behind a leading one, at z                  both compute it
+
+Two different data strings of one length agree at z with a chance below length / (2 p^5).
+Whoever changes the data after z is known changes h; whoever proves other data than R changes y.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from prover.field.extension import QUINTIC
+from prover.field.koalabear import PRIME, decode
+from prover.hash.domain import HashKind
+from prover.hash.keccak import keccak256
+from rollup.codec import DATA_VERSION
+from rollup.state import Deployment
+from rollup.state_hash import StateHasher
+from rollup.units import BatchNumber
+
+POINT_DOMAIN: bytes = keccak256(b"options clearing rollup: point of a batch's data")
+"""A full word, so that everything hashed with it is whole EVM words."""
+
+EXTENSION_DEGREE: int = 5
+
+ExtensionElement = tuple[int, ...]
+"""Five coordinates, the constant one first."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataBinding:
+    """The four values for one batch's data."""
+
+    digest: tuple[int, ...]
+    keccak: bytes
+    point: ExtensionElement
+    value: ExtensionElement
+
+
+def words_of(published: bytes) -> list[int]:
+    """Read data as 16-bit words, high byte first."""
+    words: list[int] = np.frombuffer(published, dtype=">u2").tolist()
+    return words
+
+
+def data_digest(published: bytes, hasher: StateHasher) -> tuple[int, ...]:
+    """Hash the data's words with Poseidon."""
+    (digest,) = decode(hasher.sponge_rows(HashKind.BATCH_DATA, 0, [tuple(words_of(published))])).tolist()
+    return tuple(digest)
+
+
+def packed(elements: tuple[int, ...]) -> int:
+    """Put field elements into one 256-bit word, 32 bits each, the first one lowest."""
+    return sum(element << 32 * place for place, element in enumerate(elements))
+
+
+def point_of(
+    deployment: Deployment, number: BatchNumber, length: int, digest: tuple[int, ...], keccak: bytes
+) -> ExtensionElement:
+    """Draw the point.
+
+    Each coordinate is 256 bits of Keccak modulo p, so its bias is below 2^-224.
+    Soundness: R and h must both be fixed before the point is; else the data could be chosen to fit it.
+    """
+    fields = (deployment.chain, deployment.contract, number, DATA_VERSION, length, packed(digest))
+    seed = keccak256(POINT_DOMAIN + b"".join(field.to_bytes(32, "big") for field in fields) + keccak)
+    return tuple(
+        int.from_bytes(keccak256(seed + place.to_bytes(32, "big")), "big") % PRIME
+        for place in range(EXTENSION_DEGREE)
+    )
+
+
+def evaluate(published: bytes, point: ExtensionElement) -> ExtensionElement:
+    """Evaluate the data at a point by Horner's rule, from a leading one.
+
+    Soundness: the leading one makes data of different lengths different polynomials even where they begin with zeros.
+    """
+    value = QUINTIC.one
+    for word in words_of(published):
+        value = QUINTIC.add(QUINTIC.multiply(value, point), QUINTIC.from_base(word))
+    return tuple(value)
+
+
+def bind(published: bytes, deployment: Deployment, number: BatchNumber, hasher: StateHasher) -> DataBinding:
+    """Compute all four values."""
+    digest, keccak = data_digest(published, hasher), keccak256(published)
+    point = point_of(deployment, number, len(published), digest, keccak)
+    return DataBinding(digest, keccak, point, evaluate(published, point))
