@@ -108,7 +108,7 @@ class LazyGroup(click.Group):
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands with their summaries and import none of them."""
         registry = self._registry()
-        summaries = {name: command.get_short_help_str(80) for name, command in self.commands.items()}
+        summaries = {name: command.get_short_help_str(200) for name, command in self.commands.items()}
         summaries |= {name: lazy.summary for name, lazy in registry.items()}
         with formatter.section("Commands"):
             formatter.write_dl(sorted(summaries.items()))
@@ -167,8 +167,12 @@ def progress_on_stderr() -> Iterator[Callable[[str, float], None]]:
 def _commands() -> Mapping[str, LazyCommand]:
     """Commands that live outside this file."""
     return {
-        "demo": LazyCommand("benchmarks.demo:command", "Prove a table of hashes, verify it, see a forgery refused."),
-        "proof": LazyCommand("benchmarks.proof_command:group", "Make, show and check proofs of example circuits."),
+        "demo": LazyCommand(
+            "benchmarks.demo:command", "Prove a table of hashes, verify it, see a forgery refused."
+        ),
+        "proof": LazyCommand(
+            "benchmarks.proof_command:group", "Make, show and check proofs of example circuits."
+        ),
     }
 
 

@@ -45,10 +45,13 @@ def measure(workload: str, log_size: int, preset: str, threads: int, repeats: in
         proof = prove(key, filled.traces, filled.statement, threads=threads, stages=stages)
         total = time.perf_counter() - start
         runs.append({**stages.seconds, "total": total})
+        if number == repeats:
+            content = encode_proof(key.verification, filled.statement, proof.messages, proof.positions)
+        # Nothing of one run may be alive in the next one: the peak is that of a single proof.
+        del inputs, filled, proof
         if number == 0:
             # The first run compiles or loads the kernels: it is a figure of its own.
             first, baseline_after_imports = total, baseline
-    content = encode_proof(key.verification, filled.statement, proof.messages, proof.positions)
     if out is not None:
         out.write_bytes(content)
     warm = runs[1:] or runs

@@ -157,6 +157,46 @@ def compare_keccak_kernels(source: random.Random) -> None:
             require_equal(f"a node of {node_bytes} bytes", ours, nodes)
 
 
+def compare_base_field(source: random.Random) -> None:
+    """Sums, differences, products, quotients and running sums, element by element."""
+    import numpy as np
+
+    from prover.field import kernels
+
+    field = galois_field()
+    left, right = elements(source), elements(source)[::-1]
+    a, b = field(left), field(right)
+    ours, other = encode(left), encode(right)
+    for name, kernel, expected in (
+        ("a sum", kernels.add, a + b),
+        ("a difference", kernels.subtract, a - b),
+        ("a product", kernels.multiply, a * b),
+    ):
+        require_equal(name, decode(kernel(ours, other, threads=2)).tolist(), expected.tolist())
+    require_equal("a multiple", decode(kernels.scale(ours, left[-1])).tolist(), (a * a[-1]).tolist())
+    inverses = decode(kernels.base_batch_inverse(encode(left[1:])))
+    require_equal("an inverse", inverses.tolist(), (a[1:] ** -1).tolist())
+    require_equal("a running sum", decode(kernels.prefix_sums(ours)).tolist(), np.add.accumulate(a).tolist())
+
+
+def compare_extension_kernels(source: random.Random) -> None:
+    """Products and inverses of many elements of degree 5."""
+    import numpy as np
+
+    from prover.field import kernels
+
+    theirs = extension_field(QUINTIC_MODULUS)
+    left, right = (np.array(elements(source, 5 * LANES)[::step]).reshape(LANES, 5) for step in (1, -1))
+    pairs = [(theirs(a), theirs(b)) for a, b in zip(left.tolist(), right.tolist(), strict=True)]
+    planes, other = encode(left.T), encode(right.T)
+    products = decode(kernels.extension_multiply(planes, other)).T.tolist()
+    require_equal("a product", [tuple(row) for row in products], [coefficients_of(a * b) for a, b in pairs])
+    inverses = decode(kernels.extension_batch_inverse(planes)).T.tolist()
+    require_equal(
+        "an inverse", [tuple(row) for row in inverses], [coefficients_of(a.inv()) for a, _ in pairs]
+    )
+
+
 def compare_extensions(source: random.Random) -> None:
     """Products, inverses and the Frobenius map of both extensions; the verifier computes with these."""
     from prover.field.extension import QUINTIC, SEPTIC
@@ -264,6 +304,8 @@ def compare_curve_kernels(source: random.Random) -> None:
 
 
 CHECKS: tuple[Check, ...] = (
+    Check("base field", "galois", compare_base_field),
+    Check("extension of degree 5", "py_ecc", compare_extension_kernels),
     Check("Keccak-256, definition", "pycryptodome", compare_keccak_definition),
     Check("Keccak-256, rows and nodes", "pycryptodome", compare_keccak_kernels),
     Check("extensions of degree 5 and 7, definition", "py_ecc", compare_extensions),

@@ -28,23 +28,35 @@ from prover.field.simd import (
     add32,
     address_of,
     field_add,
+    field_difference,
     field_subtract,
     load32,
-    load32_at,
+    load_pair_at,
     load_rows16_at,
     multiply_fixed,
+    prefetch_read_at,
+    prefetch_write_at,
     splat32,
-    store32_at,
+    splat_pair,
+    store_pair_at,
     store_rows16_at,
-    subtract32,
     transpose16,
 )
 
 VECTOR = 64
-"""Bytes of one vector."""
+"""Bytes of one vector of 16 lanes."""
+
+LINE = 64
+"""Bytes of a cache line on the processors this was tuned on; with longer ones a line is merely asked for twice."""
+
+PAIR = 128
+"""Bytes of two vectors in step."""
 
 TILE = 128
 """Bytes of each chunk in a tile: two cache lines, which processors fetch as a pair."""
+
+TILE_ROWS_AHEAD = 8
+"""Rows of a tile that are fetched ahead: far enough for the memory's latency, few enough for the ways of a cache set."""
 
 GROUPS = 16
 """Vectors, and lanes, of the squares that are transposed."""
@@ -68,119 +80,143 @@ def down(x: Any, y: Any, factor: Any, quotient: Any) -> Any:
 @inline_kernel
 def up(x: Any, y: Any, factor: Any, quotient: Any) -> Any:
     """Join two blocks; the difference stays below 2p, which the product allows."""
-    return field_add(x, y), multiply_fixed(add32(subtract32(x, y), splat32(PRIME)), factor, quotient)
+    return field_add(x, y), multiply_fixed(field_difference(x, y), factor, quotient)
+
+
+@inline_kernel
+def fetch_ahead(
+    source: int, source_pitch: int, source_ahead: int, target: int, target_pitch: int, target_ahead: int, rows: int
+) -> None:
+    """Ask for the lines that lie so many bytes ahead of these rows; zero asks for none."""
+    if source_ahead != 0:
+        for row in range(rows):
+            place = source + row * source_pitch + source_ahead
+            prefetch_read_at(place)
+            prefetch_read_at(place + LINE)
+    if target_ahead != 0:
+        for row in range(rows):
+            place = target + row * target_pitch + target_ahead
+            prefetch_write_at(place)
+            prefetch_write_at(place + LINE)
 
 
 @kernel
 def step_down2(
     source: int, source_pitch: int, target: int, target_pitch: int, width: int, rows: int, half: int,
-    factors: Any, quotients: Any, base: int,
+    factors: Any, quotients: Any, base: int, source_ahead: int, target_ahead: int,
 ) -> None:
-    """One level down over rows of `width` bytes; blocks are numbered from base * (blocks of this call)."""
+    """One level down over rows of `width` bytes, a multiple of 128.
+
+    Blocks are numbered from base * (blocks of this call).
+    Lines that lie `source_ahead` and `target_ahead` bytes further are fetched into the second-level cache.
+    """
     blocks = rows // (2 * half)
     for block in range(blocks):
         index = base * blocks + block
-        factor, quotient = splat32(factors[index]), splat32(quotients[index])
+        factor, quotient = splat_pair(factors[index]), splat_pair(quotients[index])
         for row in range(2 * half * block, 2 * half * block + half):
             a, s = source + row * source_pitch, half * source_pitch
             b, t = target + row * target_pitch, half * target_pitch
-            for offset in range(0, width, VECTOR):
-                x0, x1 = down(load32_at(a + offset), load32_at(a + s + offset), factor, quotient)
-                store32_at(b + offset, x0)
-                store32_at(b + t + offset, x1)
+            for offset in range(0, width, PAIR):
+                fetch_ahead(a + offset, s, source_ahead, b + offset, t, target_ahead, 2)
+                x0, x1 = down(load_pair_at(a + offset), load_pair_at(a + s + offset), factor, quotient)
+                store_pair_at(b + offset, x0)
+                store_pair_at(b + t + offset, x1)
 
 
 @kernel
 def step_up2(
     source: int, source_pitch: int, target: int, target_pitch: int, width: int, rows: int, half: int,
-    factors: Any, quotients: Any, base: int,
+    factors: Any, quotients: Any, base: int, source_ahead: int, target_ahead: int,
 ) -> None:
     """One level up; the operands are those of step_down2."""
     blocks = rows // (2 * half)
     for block in range(blocks):
         index = base * blocks + block
-        factor, quotient = splat32(factors[index]), splat32(quotients[index])
+        factor, quotient = splat_pair(factors[index]), splat_pair(quotients[index])
         for row in range(2 * half * block, 2 * half * block + half):
             a, s = source + row * source_pitch, half * source_pitch
             b, t = target + row * target_pitch, half * target_pitch
-            for offset in range(0, width, VECTOR):
-                x0, x1 = up(load32_at(a + offset), load32_at(a + s + offset), factor, quotient)
-                store32_at(b + offset, x0)
-                store32_at(b + t + offset, x1)
+            for offset in range(0, width, PAIR):
+                fetch_ahead(a + offset, s, source_ahead, b + offset, t, target_ahead, 2)
+                x0, x1 = up(load_pair_at(a + offset), load_pair_at(a + s + offset), factor, quotient)
+                store_pair_at(b + offset, x0)
+                store_pair_at(b + t + offset, x1)
 
 
 @kernel
 def step_down4(
     source: int, source_pitch: int, target: int, target_pitch: int, width: int, rows: int, quarter: int,
-    factors: Any, quotients: Any, base: int,
+    factors: Any, quotients: Any, base: int, source_ahead: int, target_ahead: int,
 ) -> None:
     """Two levels down in one pass through the memory."""
     blocks = rows // (4 * quarter)
     for block in range(blocks):
         index = base * blocks + block
-        factor, quotient = splat32(factors[index]), splat32(quotients[index])
-        factor0, quotient0 = splat32(factors[2 * index]), splat32(quotients[2 * index])
-        factor1, quotient1 = splat32(factors[2 * index + 1]), splat32(quotients[2 * index + 1])
+        factor, quotient = splat_pair(factors[index]), splat_pair(quotients[index])
+        factor0, quotient0 = splat_pair(factors[2 * index]), splat_pair(quotients[2 * index])
+        factor1, quotient1 = splat_pair(factors[2 * index + 1]), splat_pair(quotients[2 * index + 1])
         for row in range(4 * quarter * block, 4 * quarter * block + quarter):
             a, s = source + row * source_pitch, quarter * source_pitch
             b, t = target + row * target_pitch, quarter * target_pitch
-            for offset in range(0, width, VECTOR):
-                x0, x2 = down(load32_at(a + offset), load32_at(a + 2 * s + offset), factor, quotient)
-                x1, x3 = down(load32_at(a + s + offset), load32_at(a + 3 * s + offset), factor, quotient)
+            for offset in range(0, width, PAIR):
+                fetch_ahead(a + offset, s, source_ahead, b + offset, t, target_ahead, 4)
+                x0, x2 = down(load_pair_at(a + offset), load_pair_at(a + 2 * s + offset), factor, quotient)
+                x1, x3 = down(load_pair_at(a + s + offset), load_pair_at(a + 3 * s + offset), factor, quotient)
                 y0, y1 = down(x0, x1, factor0, quotient0)
                 y2, y3 = down(x2, x3, factor1, quotient1)
-                store32_at(b + offset, y0)
-                store32_at(b + t + offset, y1)
-                store32_at(b + 2 * t + offset, y2)
-                store32_at(b + 3 * t + offset, y3)
+                store_pair_at(b + offset, y0)
+                store_pair_at(b + t + offset, y1)
+                store_pair_at(b + 2 * t + offset, y2)
+                store_pair_at(b + 3 * t + offset, y3)
 
 
 @kernel
 def step_up4(
     source: int, source_pitch: int, target: int, target_pitch: int, width: int, rows: int, quarter: int,
-    factors: Any, quotients: Any, base: int,
+    factors: Any, quotients: Any, base: int, source_ahead: int, target_ahead: int,
 ) -> None:
     """Two levels up in one pass through the memory."""
     blocks = rows // (4 * quarter)
     for block in range(blocks):
         index = base * blocks + block
-        factor, quotient = splat32(factors[index]), splat32(quotients[index])
-        factor0, quotient0 = splat32(factors[2 * index]), splat32(quotients[2 * index])
-        factor1, quotient1 = splat32(factors[2 * index + 1]), splat32(quotients[2 * index + 1])
+        factor, quotient = splat_pair(factors[index]), splat_pair(quotients[index])
+        factor0, quotient0 = splat_pair(factors[2 * index]), splat_pair(quotients[2 * index])
+        factor1, quotient1 = splat_pair(factors[2 * index + 1]), splat_pair(quotients[2 * index + 1])
         for row in range(4 * quarter * block, 4 * quarter * block + quarter):
             a, s = source + row * source_pitch, quarter * source_pitch
             b, t = target + row * target_pitch, quarter * target_pitch
-            for offset in range(0, width, VECTOR):
-                x0, x1 = up(load32_at(a + offset), load32_at(a + s + offset), factor0, quotient0)
-                x2, x3 = up(load32_at(a + 2 * s + offset), load32_at(a + 3 * s + offset), factor1, quotient1)
+            for offset in range(0, width, PAIR):
+                fetch_ahead(a + offset, s, source_ahead, b + offset, t, target_ahead, 4)
+                x0, x1 = up(load_pair_at(a + offset), load_pair_at(a + s + offset), factor0, quotient0)
+                x2, x3 = up(load_pair_at(a + 2 * s + offset), load_pair_at(a + 3 * s + offset), factor1, quotient1)
                 y0, y2 = up(x0, x2, factor, quotient)
                 y1, y3 = up(x1, x3, factor, quotient)
-                store32_at(b + offset, y0)
-                store32_at(b + t + offset, y1)
-                store32_at(b + 2 * t + offset, y2)
-                store32_at(b + 3 * t + offset, y3)
+                store_pair_at(b + offset, y0)
+                store_pair_at(b + t + offset, y1)
+                store_pair_at(b + 2 * t + offset, y2)
+                store_pair_at(b + 3 * t + offset, y3)
 
 
 @kernel
 def step_up4_scaled(
     address: int, quarter: int, factors: Any, quotients: Any, index: int, scale: Any, scaled_factor: Any,
 ) -> None:
-    """The last two levels of a chunk, in place, and all results times one constant.
+    """The last two levels of a chunk, in place, and all results times one constant; a quarter is in bytes.
 
     `scale` and `scaled_factor` (times the block's own factor) are pairs of factor and quotient.
     """
-    plain, plain_quotient = splat32(scale[0]), splat32(scale[1])
-    factor, quotient = splat32(scaled_factor[0]), splat32(scaled_factor[1])
-    factor0, quotient0 = splat32(factors[2 * index]), splat32(quotients[2 * index])
-    factor1, quotient1 = splat32(factors[2 * index + 1]), splat32(quotients[2 * index + 1])
-    s = quarter * VECTOR
-    for a in range(address, address + s, VECTOR):
-        x0, x1 = up(load32_at(a), load32_at(a + s), factor0, quotient0)
-        x2, x3 = up(load32_at(a + 2 * s), load32_at(a + 3 * s), factor1, quotient1)
-        store32_at(a, multiply_fixed(add32(x0, x2), plain, plain_quotient))
-        store32_at(a + s, multiply_fixed(add32(x1, x3), plain, plain_quotient))
-        store32_at(a + 2 * s, multiply_fixed(add32(subtract32(x0, x2), splat32(PRIME)), factor, quotient))
-        store32_at(a + 3 * s, multiply_fixed(add32(subtract32(x1, x3), splat32(PRIME)), factor, quotient))
+    plain, plain_quotient = splat_pair(scale[0]), splat_pair(scale[1])
+    factor, quotient = splat_pair(scaled_factor[0]), splat_pair(scaled_factor[1])
+    factor0, quotient0 = splat_pair(factors[2 * index]), splat_pair(quotients[2 * index])
+    factor1, quotient1 = splat_pair(factors[2 * index + 1]), splat_pair(quotients[2 * index + 1])
+    for a in range(address, address + quarter, PAIR):
+        x0, x1 = up(load_pair_at(a), load_pair_at(a + quarter), factor0, quotient0)
+        x2, x3 = up(load_pair_at(a + 2 * quarter), load_pair_at(a + 3 * quarter), factor1, quotient1)
+        store_pair_at(a, multiply_fixed(add32(x0, x2), plain, plain_quotient))
+        store_pair_at(a + quarter, multiply_fixed(add32(x1, x3), plain, plain_quotient))
+        store_pair_at(a + 2 * quarter, multiply_fixed(field_difference(x0, x2), factor, quotient))
+        store_pair_at(a + 3 * quarter, multiply_fixed(field_difference(x1, x3), factor, quotient))
 
 
 @inline_kernel
@@ -308,21 +344,76 @@ def scale_square(x: Any, s: Any, at: int) -> Any:
     )  # fmt: skip
 
 
+@inline_kernel
+def quad_down(x0: Any, x1: Any, x2: Any, x3: Any, factors: Any, quotients: Any, index: int) -> Any:
+    """Two levels down on four neighbouring vectors, which are one block."""
+    factor, quotient = splat32(factors[index]), splat32(quotients[index])
+    y0, y2 = down(x0, x2, factor, quotient)
+    y1, y3 = down(x1, x3, factor, quotient)
+    z0, z1 = down(y0, y1, splat32(factors[2 * index]), splat32(quotients[2 * index]))
+    z2, z3 = down(y2, y3, splat32(factors[2 * index + 1]), splat32(quotients[2 * index + 1]))
+    return z0, z1, z2, z3
+
+
+@inline_kernel
+def quad_up(x0: Any, x1: Any, x2: Any, x3: Any, factors: Any, quotients: Any, index: int) -> Any:
+    """Two levels up on four neighbouring vectors, which become one block."""
+    y0, y1 = up(x0, x1, splat32(factors[2 * index]), splat32(quotients[2 * index]))
+    y2, y3 = up(x2, x3, splat32(factors[2 * index + 1]), splat32(quotients[2 * index + 1]))
+    factor, quotient = splat32(factors[index]), splat32(quotients[index])
+    z0, z2 = up(y0, y2, factor, quotient)
+    z1, z3 = up(y1, y3, factor, quotient)
+    return z0, z1, z2, z3
+
+
+@inline_kernel
+def quads_down(x: Any, factors: Any, quotients: Any, index: int) -> Any:
+    """Two levels down on the four blocks of a square."""
+    a0, a1, a2, a3 = quad_down(x[0], x[1], x[2], x[3], factors, quotients, index)
+    a4, a5, a6, a7 = quad_down(x[4], x[5], x[6], x[7], factors, quotients, index + 1)
+    a8, a9, a10, a11 = quad_down(x[8], x[9], x[10], x[11], factors, quotients, index + 2)
+    a12, a13, a14, a15 = quad_down(x[12], x[13], x[14], x[15], factors, quotients, index + 3)
+    return a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15
+
+
+@inline_kernel
+def quads_up(x: Any, factors: Any, quotients: Any, index: int) -> Any:
+    """Two levels up on the four blocks of a square."""
+    a0, a1, a2, a3 = quad_up(x[0], x[1], x[2], x[3], factors, quotients, index)
+    a4, a5, a6, a7 = quad_up(x[4], x[5], x[6], x[7], factors, quotients, index + 1)
+    a8, a9, a10, a11 = quad_up(x[8], x[9], x[10], x[11], factors, quotients, index + 2)
+    a12, a13, a14, a15 = quad_up(x[12], x[13], x[14], x[15], factors, quotients, index + 3)
+    return a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15
+
+
+@inline_kernel
+def fetch_square(address: int, is_written: bool) -> None:
+    """Ask for the lines of a square."""
+    for place in range(address, address + SQUARE, LINE):
+        if is_written:
+            prefetch_write_at(place)
+        else:
+            prefetch_read_at(place)
+
+
 @kernel
-def squares_down(address: int, bytes_: int, tail: Any, first: int) -> None:
-    """The last four levels of a chunk in place; squares stay transposed."""
-    for square in range(bytes_ // SQUARE):
+def squares_down(address: int, length: int, factors: Any, quotients: Any, tail: Any, first: int, following: int) -> None:
+    """The last six levels of a chunk in place; squares stay transposed. The chunk at `following` is fetched ahead."""
+    for square in range(length // SQUARE):
+        fetch_square(following + square * SQUARE, False)
         place = address + square * SQUARE
-        rows = transpose16(load_rows16_at(place, VECTOR))
-        store_rows16_at(place, VECTOR, square_down(rows, tail, (first + square) * (TAIL_PAIRS * 32)))
+        rows = quads_down(load_rows16_at(place, VECTOR), factors, quotients, 4 * (first + square))
+        done = square_down(transpose16(rows), tail, (first + square) * (TAIL_PAIRS * 32))
+        store_rows16_at(place, VECTOR, done)
 
 
 @kernel
-def squares_restored(address: int, bytes_: int, factor: int, quotient: int) -> None:
+def squares_restored(address: int, length: int, factor: int, quotient: int, following: int) -> None:
     """Transpose the squares of a chunk back, times one constant."""
     f, q = splat32(factor), splat32(quotient)
-    for place in range(address, address + bytes_, SQUARE):
-        x = transpose16(load_rows16_at(place, VECTOR))
+    for offset in range(0, length, SQUARE):
+        fetch_square(following + offset, True)
+        x = transpose16(load_rows16_at(address + offset, VECTOR))
         scaled = (
             multiply_fixed(x[0], f, q), multiply_fixed(x[1], f, q),
             multiply_fixed(x[2], f, q), multiply_fixed(x[3], f, q),
@@ -333,59 +424,69 @@ def squares_restored(address: int, bytes_: int, factor: int, quotient: int) -> N
             multiply_fixed(x[12], f, q), multiply_fixed(x[13], f, q),
             multiply_fixed(x[14], f, q), multiply_fixed(x[15], f, q),
         )  # fmt: skip
-        store_rows16_at(place, VECTOR, scaled)
+        store_rows16_at(address + offset, VECTOR, scaled)
 
 
 @kernel
 def squares_up(
-    source: int, target: int, bytes_: int, is_transposed: bool, powers: Any, coset: int, tail: Any, first: int
+    source: int, target: int, length: int, is_transposed: bool, powers: Any, coset: int, factors: Any, quotients: Any,
+    tail: Any, first: int, next_source: int, next_target: int,
 ) -> None:
-    """Scale a chunk of coefficients to a coset and do the first four levels up."""
-    for square in range(bytes_ // SQUARE):
+    """Scale a chunk of coefficients to a coset and do the first six levels up; fetch the next chunks ahead."""
+    for square in range(length // SQUARE):
+        if not is_transposed:
+            fetch_square(next_source + square * SQUARE, False)
+        fetch_square(next_target + square * SQUARE, True)
         rows = load_rows16_at(source + square * SQUARE, VECTOR)
         if not is_transposed:
             rows = transpose16(rows)
-        scaled = scale_square(rows, powers, coset * (bytes_ // 2) + square * (GROUPS * 32))
-        joined = square_up(scaled, tail, (first + square) * (TAIL_PAIRS * 32))
-        store_rows16_at(target + square * SQUARE, VECTOR, transpose16(joined))
+        scaled = scale_square(rows, powers, coset * (length // 2) + square * (GROUPS * 32))
+        joined = transpose16(square_up(scaled, tail, (first + square) * (TAIL_PAIRS * 32)))
+        done = quads_up(joined, factors, quotients, 4 * (first + square))
+        store_rows16_at(target + square * SQUARE, VECTOR, done)
 
 
 @kernel
-def chunk_down(source: int, target: int, rows: int, factors: Any, quotients: Any, tail: Any, chunk: int) -> None:
-    """All levels within one chunk of `rows` vectors; its squares end up transposed."""
+def chunk_down(
+    source: int, target: int, length: int, factors: Any, quotients: Any, tail: Any, chunk: int, following: int
+) -> None:
+    """All levels within one chunk of `length` bytes; its squares end up transposed."""
     place = source
-    half = rows // 2
-    while half >= 2:
-        step_down4(
-            place, VECTOR, target, VECTOR, VECTOR, rows, half // 2, factors, quotients, chunk
-        )
+    half = length // 2
+    while half >= 4 * VECTOR:
+        if half >= 8 * VECTOR:
+            pitch = half // 2
+            step_down4(place, pitch, target, pitch, pitch, length // pitch, 1, factors, quotients, chunk, 0, 0)
+        else:
+            step_down2(place, half, target, half, half, length // half, 1, factors, quotients, chunk, 0, 0)
         place = target
         half //= 4
-    if half == 1:
-        step_down2(place, VECTOR, target, VECTOR, VECTOR, rows, 1, factors, quotients, chunk)
-    squares_down(target, rows * VECTOR, tail, chunk * (rows // GROUPS))
+    squares_down(target, length, factors, quotients, tail, chunk * (length // SQUARE), following)
 
 
 @kernel
 def chunk_up(
-    source: int, target: int, rows: int, is_transposed: bool, powers: Any, coset: int, factors: Any, quotients: Any,
-    tail: Any, chunk: int, scale: Any, scaled_factor: Any,
+    source: int, target: int, length: int, is_transposed: bool, powers: Any, coset: int, factors: Any, quotients: Any,
+    tail: Any, chunk: int, scale: Any, scaled_factor: Any, next_source: int, next_target: int,
 ) -> None:
     """Scale to a coset and do all levels within one chunk; an empty `scale` is the constant one."""
-    squares_up(source, target, rows * VECTOR, is_transposed, powers, coset, tail, chunk * (rows // GROUPS))
+    squares_up(
+        source, target, length, is_transposed, powers, coset, factors, quotients, tail, chunk * (length // SQUARE),
+        next_source, next_target,
+    )
+    log_length = 0
+    while 1 << log_length < length:
+        log_length += 1
+    half = 4 * VECTOR
     # An odd number of levels begins with a single one, so that the last step has two and can scale.
-    log_rows = 0
-    while 1 << log_rows < rows:
-        log_rows += 1
-    half = 1
-    if log_rows % 2 == 1:
-        step_up2(target, VECTOR, target, VECTOR, VECTOR, rows, 1, factors, quotients, chunk)
-        half = 2
-    while half < rows:
-        if scale.size > 0 and 4 * half == rows:
+    if log_length % 2 == 1:
+        step_up2(target, half, target, half, half, length // half, 1, factors, quotients, chunk, 0, 0)
+        half *= 2
+    while half < length:
+        if scale.size > 0 and 4 * half == length:
             step_up4_scaled(target, half, factors, quotients, chunk, scale, scaled_factor)
         else:
-            step_up4(target, VECTOR, target, VECTOR, VECTOR, rows, half, factors, quotients, chunk)
+            step_up4(target, half, target, half, half, length // half, 1, factors, quotients, chunk, 0, 0)
         half *= 4
 
 
@@ -396,19 +497,26 @@ def tiles_down(
     """The levels above chunks, for tiles start to stop, counted column by column; `rows` chunks a column."""
     pitch = source.shape[1] // rows * 4
     tiles = pitch // TILE
-    work = (address_of(buffer, 0) + VECTOR - 1) // VECTOR * VECTOR
+    ahead = TILE_ROWS_AHEAD * pitch
+    work = (address_of(buffer, 0) + LINE - 1) // LINE * LINE
     for tile in range(start, stop):
         offset = tile // tiles * (rows * pitch) + tile % tiles * TILE
-        place, place_pitch = address_of(source, 0) + offset, pitch
+        place, place_pitch, place_ahead = address_of(source, 0) + offset, pitch, ahead
         half = rows // 2
         while half >= 1:
-            is_last = half <= 2
-            end, end_pitch = (address_of(target, 0) + offset, pitch) if is_last else (work, TILE)
+            end, end_pitch, end_ahead = work, TILE, 0
+            if half <= 2:
+                end, end_pitch, end_ahead = address_of(target, 0) + offset, pitch, ahead
             if half >= 2:
-                step_down4(place, place_pitch, end, end_pitch, TILE, rows, half // 2, factors, quotients, 0)
+                step_down4(
+                    place, place_pitch, end, end_pitch, TILE, rows, half // 2, factors, quotients, 0,
+                    place_ahead, end_ahead,
+                )
             else:
-                step_down2(place, place_pitch, end, end_pitch, TILE, rows, 1, factors, quotients, 0)
-            place, place_pitch = end, end_pitch
+                step_down2(
+                    place, place_pitch, end, end_pitch, TILE, rows, 1, factors, quotients, 0, place_ahead, end_ahead
+                )
+            place, place_pitch, place_ahead = end, end_pitch, 0
             half //= 4
 
 
@@ -417,75 +525,99 @@ def tiles_up(matrix: Any, rows: int, factors: Any, quotients: Any, buffer: Any, 
     """The levels above chunks on the way up, in place; the operands are those of tiles_down."""
     pitch = matrix.shape[1] // rows * 4
     tiles = pitch // TILE
-    work = (address_of(buffer, 0) + VECTOR - 1) // VECTOR * VECTOR
+    ahead = TILE_ROWS_AHEAD * pitch
+    work = (address_of(buffer, 0) + LINE - 1) // LINE * LINE
     for tile in range(start, stop):
         home = address_of(matrix, 0) + tile // tiles * (rows * pitch) + tile % tiles * TILE
-        place, place_pitch = home, pitch
+        place, place_pitch, place_ahead = home, pitch, ahead
         half = 1
         while half < rows:
-            is_last = 4 * half >= rows
-            end, end_pitch = (home, pitch) if is_last else (work, TILE)
+            end, end_pitch, end_ahead = work, TILE, 0
+            if 4 * half >= rows:
+                end, end_pitch, end_ahead = home, pitch, ahead
             if 2 * half < rows:
-                step_up4(place, place_pitch, end, end_pitch, TILE, rows, half, factors, quotients, 0)
+                step_up4(
+                    place, place_pitch, end, end_pitch, TILE, rows, half, factors, quotients, 0,
+                    place_ahead, end_ahead,
+                )
             else:
-                step_up2(place, place_pitch, end, end_pitch, TILE, rows, half, factors, quotients, 0)
-            place, place_pitch = end, end_pitch
+                step_up2(
+                    place, place_pitch, end, end_pitch, TILE, rows, half, factors, quotients, 0, place_ahead, end_ahead
+                )
+            place, place_pitch, place_ahead = end, end_pitch, 0
             half *= 4
 
 
 @kernel
 def inverse_chunks(
-    source: Any, target: Any, rows: int, factors: Any, quotients: Any, tail: Any, factor: int, quotient: int,
+    source: Any, target: Any, length: int, factors: Any, quotients: Any, tail: Any, factor: int, quotient: int,
     start: int, stop: int,
 ) -> None:
-    """Chunks down to coefficients in bit-reversed order; unit = chunk * columns + column, so that columns share factors."""
+    """Chunks down to coefficients in bit-reversed order.
+
+    Unit = chunk * columns + column, so that neighbouring units share their factors.
+    """
     columns = source.shape[0]
-    chunk_bytes = rows * VECTOR
+    column_bytes = source.shape[1] * 4
     for unit in range(start, stop):
-        chunk, column = unit // columns, unit % columns
-        offset = column * source.shape[1] * 4 + chunk * chunk_bytes
+        offset = unit % columns * column_bytes + unit // columns * length
+        following = min(unit + 1, stop - 1)
+        ahead = following % columns * column_bytes + following // columns * length
         place = address_of(target, 0) + offset
-        chunk_down(address_of(source, 0) + offset, place, rows, factors, quotients, tail, chunk)
-        squares_restored(place, chunk_bytes, factor, quotient)
+        chunk_down(
+            address_of(source, 0) + offset, place, length, factors, quotients, tail, unit // columns,
+            address_of(source, 0) + ahead,
+        )
+        squares_restored(place, length, factor, quotient, address_of(target, 0) + ahead)
 
 
 @kernel
 def coset_chunks(
-    coefficients: Any, target: Any, rows: int, powers: Any, scales: Any, scaled_factors: Any,
+    coefficients: Any, target: Any, length: int, powers: Any, scales: Any, scaled_factors: Any,
     factors: Any, quotients: Any, tail: Any, start: int, stop: int,
 ) -> None:
     """Chunks of coefficients up on one coset; units are those of inverse_chunks."""
     columns = coefficients.shape[0]
+    column_bytes = coefficients.shape[1] * 4
     for unit in range(start, stop):
-        chunk, column = unit // columns, unit % columns
-        offset = column * coefficients.shape[1] * 4 + chunk * rows * VECTOR
+        chunk = unit // columns
+        offset = unit % columns * column_bytes + chunk * length
+        following = min(unit + 1, stop - 1)
+        ahead = following % columns * column_bytes + following // columns * length
         chunk_up(
-            address_of(coefficients, 0) + offset, address_of(target, 0) + offset, rows, False, powers, 0,
+            address_of(coefficients, 0) + offset, address_of(target, 0) + offset, length, False, powers, 0,
             factors, quotients, tail, chunk, scales[0, chunk], scaled_factors[0, chunk],
+            address_of(coefficients, 0) + ahead, address_of(target, 0) + ahead,
         )
 
 
 @kernel
 def extend_chunks(
-    source: Any, target: Any, rows: int, powers: Any, scales: Any, scaled_factors: Any,
+    source: Any, target: Any, length: int, powers: Any, scales: Any, scaled_factors: Any,
     inverse_factors: Any, inverse_quotients: Any, inverse_tail: Any, factors: Any, quotients: Any, tail: Any,
     buffer: Any, start: int, stop: int,
 ) -> None:
     """Chunks down to coefficients, which stay in a buffer, and up again on every coset; units as in inverse_chunks."""
     columns, cosets, height = target.shape
-    work = (address_of(buffer, 0) + VECTOR - 1) // VECTOR * VECTOR
+    column_bytes = height * 4
+    work = (address_of(buffer, 0) + LINE - 1) // LINE * LINE
     for unit in range(start, stop):
         chunk, column = unit // columns, unit % columns
-        offset = chunk * rows * VECTOR
+        following = min(unit + 1, stop - 1)
+        next_column, next_offset = following % columns, following // columns * length
         chunk_down(
-            address_of(source, 0) + column * height * 4 + offset, work, rows,
+            address_of(source, 0) + column * column_bytes + chunk * length, work, length,
             inverse_factors, inverse_quotients, inverse_tail, chunk,
+            address_of(source, 0) + next_column * column_bytes + next_offset,
         )
         for coset in range(cosets):
-            place = address_of(target, 0) + (column * cosets + coset) * height * 4 + offset
+            place = address_of(target, 0) + (column * cosets + coset) * column_bytes + chunk * length
+            next_target = place + column_bytes
+            if coset == cosets - 1:
+                next_target = address_of(target, 0) + next_column * cosets * column_bytes + next_offset
             chunk_up(
-                work, place, rows, True, powers, coset, factors, quotients, tail, chunk,
-                scales[coset, chunk], scaled_factors[coset, chunk],
+                work, place, length, True, powers, coset, factors, quotients, tail, chunk,
+                scales[coset, chunk], scaled_factors[coset, chunk], work, next_target,
             )
 
 

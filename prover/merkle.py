@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prover.field.koalabear import Montgomery, decode
 from prover.hash.domain import HashKind
-from prover.hash.suite import AnyDigest, AnySuite, Planes
+from prover.hash.suite import AnyDigest, AnySuite, HashSuite, Planes
 
 
 class MalformedOpeningError(ValueError):
@@ -160,13 +161,14 @@ def _check_rows(shape: TreeShape, rows: Sequence[Sequence[int]]) -> None:
         raise MalformedOpeningError("the rows do not have the widths of the committed matrices")
 
 
-def _row_digest(
-    suite: AnySuite, shape: TreeShape, rows: Sequence[Sequence[int]], log_size: int
-) -> AnyDigest | None:
-    places = shape.matrices_at(log_size)
-    if not places:
-        return None
+def _row_digest(suite: AnySuite, places: Sequence[int], rows: Sequence[Sequence[int]]) -> AnyDigest:
     return suite.hash_elements(HashKind.ROW, [element for place in places for element in rows[place]])
+
+
+def _injected(suite: AnySuite, shape: TreeShape, rows: Sequence[Sequence[int]], level: int) -> AnyDigest | None:
+    """What is mixed into a layer of 2^level nodes."""
+    places = shape.matrices_at(level)
+    return _row_digest(suite, places, rows) if places else None
 
 
 def _parent(
@@ -175,15 +177,15 @@ def _parent(
     """The node one layer up, which has 2^level nodes, over `node`, which holds leaf `index`."""
     is_right = index >> level & 1
     left, right = (sibling, node) if is_right else (node, sibling)
-    parent = suite.compress(left, right, level)
-    return parent if injected is None else suite.compress(parent, injected, level)
+    # Both children come from this tree, so they are digests of its suite.
+    hashes: HashSuite[Any] = suite
+    parent: AnyDigest = hashes.compress(left, right, level)
+    return parent if injected is None else hashes.compress(parent, injected, level)
 
 
 def _leaf(suite: AnySuite, shape: TreeShape, rows: Sequence[Sequence[int]]) -> AnyDigest:
     _check_rows(shape, rows)
-    leaf = _row_digest(suite, shape, rows, shape.log_size)
-    assert leaf is not None, "some matrix has the largest size"
-    return leaf
+    return _row_digest(suite, shape.matrices_at(shape.log_size), rows)
 
 
 def root_from_opening(
@@ -203,7 +205,7 @@ def root_from_opening(
         raise MalformedOpeningError(f"the tree has no leaf {index}")
     node = _leaf(suite, shape, rows)
     for level, sibling in zip(range(shape.log_size - 1, -1, -1), path, strict=True):
-        node = _parent(suite, node, sibling, index, level, _row_digest(suite, shape, rows, level))
+        node = _parent(suite, node, sibling, index, level, _injected(suite, shape, rows, level))
     return node
 
 
@@ -269,7 +271,7 @@ def expand_paths(
                 known[_sibling(index, layer_log_size)],
                 index,
                 level,
-                _row_digest(suite, shape, by_leaf[index], level),
+                _injected(suite, shape, by_leaf[index], level),
             )
             for parent, index in parents.items()
         }

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from prover.field.koalabear import (
     GENERATOR,
-    MONTGOMERY_RADIX,
     PRIME,
     TWO_ADICITY,
     Montgomery,
@@ -200,7 +199,7 @@ def inverse_transform(matrix: Montgomery, *, threads: int = 1) -> Montgomery:
 
         def work(start: int, stop: int, source: Montgomery = source, target: Montgomery = target) -> None:
             kernels.inverse_chunks(
-                source, target, height // chunks // 16, table.factors, table.quotients, table.tail,
+                source, target, 4 * height // chunks, table.factors, table.quotients, table.tail,
                 scale, quotient, start, stop,
             )  # fmt: skip
 
@@ -231,7 +230,7 @@ def coset_transform(
 
         def work(start: int, stop: int, part: Montgomery = part, values: Montgomery = values) -> None:
             kernels.coset_chunks(
-                part, values, height // chunks // 16, powers.inner, powers.scales, powers.scaled_factors,
+                part, values, 4 * height // chunks, powers.inner, powers.scales, powers.scaled_factors,
                 table.factors, table.quotients, table.tail, start, stop,
             )  # fmt: skip
 
@@ -275,7 +274,7 @@ def low_degree_extension(
 
         def work(start: int, stop: int, source: Montgomery = source, values: Montgomery = values) -> None:
             kernels.extend_chunks(
-                source, values, height // chunks // 16, powers.inner, powers.scales, powers.scaled_factors,
+                source, values, 4 * height // chunks, powers.inner, powers.scales, powers.scaled_factors,
                 inverse_table.factors, inverse_table.quotients, inverse_table.tail,
                 table.factors, table.quotients, table.tail, aligned_empty((height // chunks + 16,)), start, stop,
             )  # fmt: skip

@@ -314,7 +314,9 @@ class KeccakTranscript(Transcript[int, bytes]):
 AnyTranscript = KeccakTranscript | PoseidonTranscript[int]
 
 
-def integer_transcript(suite: SuiteId, log: TranscriptLog | None = None, *, compiled: bool = False) -> AnyTranscript:
+def integer_transcript(
+    suite: SuiteId, log: TranscriptLog | None = None, *, compiled: bool = False
+) -> AnyTranscript:
     """A fresh transcript on numbers; `compiled` asks for a kernel's permutation, for the prover."""
     if suite is SuiteId.KECCAK256:
         return KeccakTranscript(log)

@@ -231,7 +231,7 @@ def _rows_of(scope: Scope, height: int) -> NDArray[np.int64]:
             return np.arange(1)
         case Scope.LAST_ROW:
             return np.arange(height - 1, height)
-        case Scope.TRANSITION:
+        case _:
             return np.arange(height - 1)
 
 

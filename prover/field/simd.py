@@ -281,6 +281,10 @@ def _field_subtract(builder: Any, left: Any, right: Any) -> Any:
     return _minimum(builder, difference, builder.add(difference, _constant(difference.type, PRIME)))
 
 
+def _field_difference(builder: Any, left: Any, right: Any) -> Any:
+    return builder.add(builder.sub(left, right), _constant(left.type, PRIME))
+
+
 def _field_negate(builder: Any, value: Any) -> Any:
     # p - 0 = p is no element: of 0 - 0 and p - 0 the smaller one is right, for all others p - x is.
     negative = builder.sub(_constant(value.type, 0), value)
@@ -537,6 +541,8 @@ extract64 = _choose("extract64", _operation(_extract, types.uint64, u64x8, types
 
 field_add = _choose("field_add", _lanewise(_field_add, 2))
 field_subtract = _choose("field_subtract", _lanewise(_field_subtract, 2))
+field_difference = _choose("field_difference", _lanewise(_field_difference, 2))
+"""left - right + p, not reduced: below 2p, which a product takes as it is."""
 field_negate = _choose("field_negate", _lanewise(_field_negate, 1))
 field_multiply = _choose("field_multiply", _lanewise(_field_multiply, 2))
 """One operand must be below p, the other may be any 32-bit word: a sum need not be reduced before it."""

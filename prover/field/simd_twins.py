@@ -123,6 +123,10 @@ def field_subtract(left: Lanes32, right: Lanes32) -> Lanes32:
     return ((left.astype(np.uint64) + (_P - right)) % _P).astype(np.uint32)
 
 
+def field_difference(left: Lanes32, right: Lanes32) -> Lanes32:
+    return left - right + np.uint32(PRIME)
+
+
 def field_negate(value: Lanes32) -> Lanes32:
     return ((_P - value.astype(np.uint64)) % _P).astype(np.uint32)
 

@@ -22,7 +22,7 @@ LAST_PADDING_BYTE = 0x80
 
 
 def _round_constants() -> tuple[int, ...]:
-    """Bits of a linear feedback shift register, placed at positions 2^k - 1 of each constant (FIPS 202, algorithm 5)."""
+    """Bits of a shift register, placed at positions 2^k - 1 of each constant (FIPS 202, algorithm 5)."""
     register = 1
     constants = []
     for _ in range(ROUNDS):

@@ -1,10 +1,10 @@
-"""Poseidon for the prover: sixteen rows at once, each lane of a vector one row.
+"""Poseidon for the prover: 32 rows at once, each lane of a vector one row.
 
 Matrices are column-major, so sixteen rows of a column are one load and nothing is transposed.
 The reference twins are `prover.hash.poseidon` and, for the shape of the partial rounds, `prover.hash.poseidon_unrolled`.
 Scratch memory of a kernel: the states of a tile, then the blocks that the partial rounds know.
 
-    state 0 (256 words) | ... | state 3 | u(1) .. u(15) | y(0) .. y(R-1) | one block of padding
+    state 0 | state 1 | u(1) .. u(15) | y(0) .. y(R-1) | one block of padding
 """
 
 from __future__ import annotations

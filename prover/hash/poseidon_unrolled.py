@@ -1,8 +1,8 @@
-"""Poseidon's partial rounds as dot products: the same permutation with a tenth of their multiplications.
+"""Poseidon's partial rounds as dot products: the same permutation with a fifth of their multiplications.
 
 A partial round cubes only element 0, so everything else in it is linear.
-Follow the linear part symbolically, and the input t(r) of the r-th cube is one dot product of the state before the partial
-rounds and the cubes y(0), ..., y(r-1) so far. The state after the last partial round is linear in the same things.
+Follow the linear part symbolically, and the input t(r) of the r-th cube is one dot product of the state before the
+partial rounds and the cubes y(0), ..., y(r-1) so far. The state after the last partial round is linear in them too.
 A change of basis u = G * (state before the partial rounds) makes the last step light: element i > 0 comes out as
 u(i) + sum of weight(i, r) * y(r), because G is chosen to be that very map. G is merged into the linear layer before.
 """
@@ -27,7 +27,10 @@ class UnrolledPartialRounds:
     basis: Matrix
     """G: element 0 is kept, the others are mixed."""
     cube_inputs: Matrix
-    """Row r - 1 gives t(r) for r from 1: weights of u(1..15), then of y(0), ..., y(r-1). The last row is output element 0."""
+    """Row r - 1 gives t(r) for r from 1: weights of u(1..15), then of y(0), ..., y(r-1).
+
+    The last row gives output element 0.
+    """
     cube_input_constants: tuple[int, ...]
     """Added to t(0), t(1), ..., and to output element 0."""
     output_weights: Matrix

@@ -1,9 +1,9 @@
-"""The inner steps of the Poseidon kernels, for thirty-two rows at once, as vector instructions.
+"""The inner steps of the Poseidon kernels, as vector instructions.
 
-A *block* is sixteen elements of a column in scratch memory: sixteen 64-bit words, two vectors of eight lanes.
+A *block* is one element of 32 rows in scratch memory: 32 words of 64 bits, four vectors of eight lanes.
 A *state* is sixteen blocks, element after element. Words hold Montgomery form; bounds are said where they exceed p.
 
-    state[0]: row 0 .. row 7 | row 8 .. row 15     state[1]: ...
+    block 0 (element 0): vector 0 | vector 1 | vector 2 | vector 3     block 1 (element 1): ...     block 15
 
 Two ideas carry the speed.
 The circulant matrix has small entries, so it multiplies words as they are and a row of products stays below 2^41: one
@@ -26,7 +26,8 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from prover.field.koalabear import MONTGOMERY_RADIX, PRIME
-from prover.hash.poseidon_parameters import MDS_FIRST_ROW, WIDTH
+from prover.hash.poseidon_constants import MDS_FIRST_ROW
+from prover.hash.poseidon_parameters import WIDTH
 
 Words = NDArray[np.uint64]
 

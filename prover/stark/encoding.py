@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from prover.errors import ProofRefused, Reason
 from prover.field.koalabear import PRIME
 from prover.hash.suite import AnySuite, KeccakSuite
-from prover.merkle import MatrixShape, TreeShape, encode_paths, expand_paths, shared_node_count
+from prover.merkle import TreeShape, encode_paths, expand_paths, shared_node_count
 from prover.parameters import PARAMETERS_BYTES, StarkParameters
 from prover.stark.key import Digest, VerificationKey
 from prover.stark.proof import OpenedMatrix, Proof, Query, TreeOpening
@@ -292,9 +292,9 @@ def _read_nonce(reader: Reader, suite: AnySuite) -> int:
 
 
 def _tree_shape(shape: Shape, phase: Phase) -> TreeShape:
-    log_blowup = shape.parameters.log_blowup
     return TreeShape(
-        tuple(MatrixShape(matrix.columns, matrix.log_height + log_blowup) for matrix in phase.matrices)
+        shape.parameters.log_blowup,
+        tuple((matrix.columns, matrix.log_height) for matrix in phase.matrices),
     )
 
 
@@ -330,10 +330,10 @@ def _read_tree(
     tree = _tree_shape(shape, phase)
     leaves = _leaves(tree, positions)
     reader.section = f"rows of {phase.name}"
-    rows = [tuple(reader.elements(matrix.columns) for matrix in tree.matrices) for _ in leaves]
+    rows = [tuple(reader.elements(columns) for columns, _ in tree.matrices) for _ in leaves]
     reader.section = f"paths of {phase.name}"
     nodes = [reader.digest(suite) for _ in range(shared_node_count(tree, leaves))]
-    paths = expand_paths(suite, tree, leaves, rows, nodes)  # type: ignore[type-var]  # one suite's digests
+    paths = expand_paths(suite, tree, leaves, rows, nodes)
     by_leaf = {
         leaf: TreeOpening(opened, path) for leaf, opened, path in zip(leaves, rows, paths, strict=True)
     }

@@ -16,7 +16,7 @@ from rollup.authority import Signature, TradingKey
 from rollup.batch import Batch, BatchOutcome, BatchPart, RejectedBatch, apply_batch, open_batch, serve_item
 from rollup.binding import bind, evaluate, point_of
 from rollup.codec import QueuedItem, decode_batch
-from rollup.events import ItemIgnored, SignatureChecked, Traded
+from rollup.events import Claim, ItemIgnored, SignatureChecked, Traded
 from rollup.instruments import SeriesId
 from rollup.orders import Order
 from rollup.outcome import Outcome, QueueItem, Transaction
@@ -27,7 +27,7 @@ from rollup.state import Account, State
 from rollup.state_hash import KernelHasher, ReferenceHasher
 from rollup.transactions import TAGS, Deposit, ListGroup, ListSeries, RegisterKey, Trade, Transfer
 from rollup.transition import apply_transaction
-from rollup.units import AccountId, Address, BatchNumber, ChainId, Side, SuiteId, Time
+from rollup.units import WIDTH_BITS, AccountId, Address, BatchNumber, ChainId, Nonce, Side, SuiteId, Time
 from tests.rollup.test_rebuild import a_day_of_trading
 from tests.rollup.workbench import (
     ALICE,
@@ -132,13 +132,21 @@ def test_the_first_broken_rule_is_named_with_its_place() -> None:
     assert outcome == RejectedBatch(BatchPart.ITEM, len(early), Rejection.QUEUE_ITEM_FROM_FUTURE)
 
 
-def test_claims_that_do_not_fit_their_count_make_a_batch_too_large() -> None:
-    refunds = tuple(make(QueuedItem, GENESIS_TIME, make(Deposit, 0, 0, 1, 1)) for _ in range(2**15))
-    withdrawals = tuple(make(QueuedItem, GENESIS_TIME, make(Deposit, 0, 0, 2, 1)) for _ in range(2**15 - 1))
-    batch = make(Batch, 1, GENESIS_TIME, 0, (*refunds, *withdrawals), ())
+def test_more_claims_than_their_count_can_say_make_a_batch_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    refunds = tuple(make(QueuedItem, GENESIS_TIME, make(Deposit, 0, 0, payer, 1)) for payer in (1, 2))
+    batch = make(Batch, 1, GENESIS_TIME, 0, refunds, ())
     outcome = apply_batch(genesis(), batch, CountingCheck())
     assert isinstance(outcome, BatchOutcome)
-    assert len(decode_batch(outcome.published).claims) == 2**16 - 1
+    assert decode_batch(outcome.published).claims == (make(Claim, 1, 1), make(Claim, 2, 1))
+    # Two items fit a count of two bits, and so do three claims; a batch that makes four does not.
+    monkeypatch.setitem(WIDTH_BITS, "Count", 2)
+    house = House()
+    house.deposit(ALICE, 1)
+    steps = (house.withdrawal(ALICE, 1), replace(house.withdrawal(ALICE, 1), nonce=Nonce(1)))
+    system = house.state.system
+    batch = make(Batch, system.batch_number + 1, system.time, system.queue_position, refunds, steps)
+    outcome = apply_batch(house.state, batch, CountingCheck())
+    assert outcome == RejectedBatch(BatchPart.HEADER, 0, Rejection.BATCH_TOO_LARGE)
 
 
 def replayed(state: State, outcome: Outcome) -> State:

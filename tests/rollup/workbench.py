@@ -113,6 +113,8 @@ class House:
     items: list[tuple[QueuedItem, Outcome]] = field(default_factory=list)
     steps: list[Outcome] = field(default_factory=list)
     numbers: dict[tuple[int, int], int] = field(default_factory=dict)
+    by_name: dict[str, Outcome] = field(default_factory=dict)
+    """The first outcome of each kind of transaction."""
 
     def __post_init__(self) -> None:
         self.genesis = self.state
@@ -167,6 +169,7 @@ class House:
         outcome = apply_transaction(self.state, transaction, self.check)
         if not isinstance(outcome, Rejection):
             self.steps.append(outcome)
+            self.by_name.setdefault(type(transaction).__name__, outcome)
             self.move(outcome.state)
         return outcome
 

@@ -122,7 +122,7 @@ def test_groups_fill_the_degree_and_never_exceed_it() -> None:
         extended = with_bus_argument(TABLES[0], 1, degree)
         assert extended.degree <= degree
         assert len(extended.challenge_names(1)) == len(groups)
-    assert [len(group_fractions(interactions, 1, degree)) for degree in (3, 4, 5, 8)] == [3, 2, 2, 1]
+    assert [len(group_fractions(interactions, 1, degree)) for degree in (3, 4, 5, 8)] == [4, 2, 2, 1]
 
 
 def test_a_table_without_messages_stays_as_it_is() -> None:

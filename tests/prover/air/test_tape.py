@@ -225,6 +225,14 @@ def test_a_row_constant_output_costs_nothing_a_row() -> None:
     assert tape.operations["multiplications"] == 0
 
 
+def test_a_product_that_cancels_is_not_computed() -> None:
+    a, b, c = (read(Cell(CellKind.MAIN, index)) for index in range(3))
+    tape = Tape.compile([(a * b + c) - a * b])
+    assert tape.operations["multiplications"] == 0
+    sources = Sources(main=encode([[1, 2], [3, 4], [5, 6]]))
+    assert run(tape, sources, {}) == [[5, 6]]
+
+
 def test_no_output_needs_no_weights() -> None:
     tape = Tape.compile([])
     out = np.empty((0, 4), dtype=np.uint32)
