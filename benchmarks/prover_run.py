@@ -34,8 +34,9 @@ def measure(workload: str, log_size: int, preset: str, threads: int, repeats: in
         example.circuit(), example.log_heights(log_size), parameters, example.preprocessed(), threads=threads
     )
     key_seconds = time.perf_counter() - start
-    runs: list[dict[str, float]] = []
     baseline = peak_bytes()
+    runs: list[dict[str, float]] = []
+    content = b""
     for number in range(repeats + 1):
         stages = Stages()
         inputs = example.draw(log_size, 1 + number)
@@ -43,18 +44,15 @@ def measure(workload: str, log_size: int, preset: str, threads: int, repeats: in
         with stages.stage("fill the trace"):
             filled = example.fill_from(inputs, log_size, threads)
         proof = prove(key, filled.traces, filled.statement, threads=threads, stages=stages)
-        total = time.perf_counter() - start
-        runs.append({**stages.seconds, "total": total})
+        runs.append({**stages.seconds, "total": time.perf_counter() - start})
         if number == repeats:
             content = encode_proof(key.verification, filled.statement, proof.messages, proof.positions)
         # Nothing of one run may be alive in the next one: the peak is that of a single proof.
         del inputs, filled, proof
-        if number == 0:
-            # The first run compiles or loads the kernels: it is a figure of its own.
-            first, baseline_after_imports = total, baseline
     if out is not None:
         out.write_bytes(content)
-    warm = runs[1:] or runs
+    # The first run compiles or loads the kernels: it is a figure of its own.
+    warm = runs[1:]
     shape = key.verification.shape
     blowup = 1 << parameters.log_blowup
     cells = {
@@ -76,13 +74,13 @@ def measure(workload: str, log_size: int, preset: str, threads: int, repeats: in
         "seconds_total": seconds["total"],
         "seconds_spread": [totals[0], totals[-1]],
         "repeats": len(warm),
-        "seconds_first_run": first,
+        "seconds_first_run": runs[0]["total"],
         "seconds_key": key_seconds,
         "permutations_per_second": (1 << log_size) / seconds["total"],
         "cells_per_second": sum(cells.values()) / seconds["total"],
         "proof_bytes": len(content),
         "peak_rss_bytes": peak_bytes(),
-        "baseline_rss_bytes": baseline_after_imports,
+        "baseline_rss_bytes": baseline,
         "extended_trace_bytes": 4 * blowup * trace_cells,
         "peak_over_extended_trace": peak_bytes() / (4 * blowup * trace_cells),
         "soundness_bits": security.to_json(),

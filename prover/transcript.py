@@ -108,7 +108,7 @@ class Transcript(ABC, Generic[Element, Digest]):
 
     @abstractmethod
     def copy(self) -> Self:
-        """An independent transcript that continues from here, without a log."""
+        """An independent transcript that continues from here, with its own copy of the log."""
 
     @abstractmethod
     def absorb_elements(self, label: Label, elements: Sequence[Element]) -> None:
@@ -148,6 +148,9 @@ class Transcript(ABC, Generic[Element, Digest]):
             if len(value) != EXTENSION_DEGREE:
                 raise ValueError(f"an extension element has {EXTENSION_DEGREE} coordinates, not {len(value)}")
         self.absorb_elements(label, [coordinate for value in values for coordinate in value])
+
+    def _copied_log(self) -> TranscriptLog | None:
+        return None if self.log is None else TranscriptLog(list(self.log.steps))
 
     def _record(self, action: Action, label: Label, count: int) -> None:
         if self.log is not None:
@@ -206,8 +209,8 @@ class PoseidonTranscript(Transcript[Element, tuple[Element, ...]]):
         self.arithmetic = arithmetic
 
     def copy(self) -> Self:
-        """An independent transcript that continues from here, without a log."""
-        other = type(self)(self.arithmetic)
+        """An independent transcript that continues from here, with its own copy of the log."""
+        other = type(self)(self.arithmetic, self._copied_log())
         other.state, other.squeezed_blocks = self.state, self.squeezed_blocks
         return other
 
@@ -264,8 +267,8 @@ class KeccakTranscript(Transcript[int, bytes]):
         super().__init__(bytes(DIGEST_BYTES), log)
 
     def copy(self) -> Self:
-        """An independent transcript that continues from here, without a log."""
-        other = type(self)()
+        """An independent transcript that continues from here, with its own copy of the log."""
+        other = type(self)(self._copied_log())
         other.state, other.squeezed_blocks = self.state, self.squeezed_blocks
         return other
 

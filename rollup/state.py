@@ -1,10 +1,10 @@
 """The state of the clearing house: four kinds of leaf under one tree.
 
     index of a leaf, 34 bits
-    0 | account (24) | 0 | 00000000      the account
-    0 | account (24) | 1 | slot (8)      one of its order slots: a neighbour, so both share most of their path
-    1 | 0 ... 0      | 0 | group (16)    a group
-    1 | 0 ... 0      | 1 | 0 ... 0       the system leaf
+    00 | account (24) | slot (8)      an order slot
+    01 | 0 ... 0 | account (24)       an account
+    10 | 0 ... 0 | group (16)         a group
+    11 | 0 ... 0                      the system leaf
 
 The same index is the key in memory and the place in the tree (`rollup.state_tree`).
 """
@@ -39,30 +39,30 @@ from rollup.versioned_map import VersionedMap
 LeafIndex = NewType("LeafIndex", int)
 
 TREE_DEPTH: int = 34
-"""One bit for the region, 24 for the account, one for account or slot, 8 for the slot."""
+"""Two bits for the region, 24 for the account, 8 for the slot."""
 
 NO_ACCOUNT: AccountId = AccountId(0)
 """Never an account: the treasury before one is named."""
 
-_REGION = 1 << 33
-_SLOT = 1 << 8
+_ACCOUNTS = 1 << 32
+_GROUPS = 2 << 32
 
-SYSTEM_INDEX: LeafIndex = LeafIndex(_REGION | 1 << 16)
+SYSTEM_INDEX: LeafIndex = LeafIndex(3 << 32)
 
 
 def account_index(account: AccountId) -> LeafIndex:
     """Place of an account's leaf."""
-    return LeafIndex(account << 9)
+    return LeafIndex(_ACCOUNTS | account)
 
 
 def slot_index(account: AccountId, slot: SlotIndex) -> LeafIndex:
     """Place of an order slot's leaf."""
-    return LeafIndex(account << 9 | _SLOT | slot)
+    return LeafIndex(account << 8 | slot)
 
 
 def group_index(group: GroupId) -> LeafIndex:
     """Place of a group's leaf."""
-    return LeafIndex(_REGION | group)
+    return LeafIndex(_GROUPS | group)
 
 
 class Position(NamedTuple):

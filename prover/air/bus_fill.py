@@ -11,7 +11,6 @@ from prover.air.bus import Interaction
 from prover.air.expression import Cell
 from prover.air.logup import fingerprint, group_fractions
 from prover.air.lowering import EXTENSION_DEGREE
-from prover.air.rows import Rows, Words
 from prover.air.table import Extension, Table
 from prover.air.tape import Sources, Tape
 from prover.field.koalabear import PRIME, Montgomery, decode, encode, inverse
@@ -48,41 +47,50 @@ def fill_bus_columns(
 
     The sources are the columns on the trace domain itself; the constants hold the publics and this round's challenges.
     """
+    from prover.field.kernels import add, extension_batch_inverse
+
+    groups = group_fractions(table.interactions, bus_round, degree)
     tape = _bus_tape(table.interactions, bus_round, degree)
-    height = sources.height
-    values = np.empty((tape.planes, height), dtype=np.uint32)
+    values = np.empty((tape.planes, sources.height), dtype=np.uint32)
     tape.run(sources, constants, values, threads=threads)
-    fractions: list[Rows] = []
+    columns = np.empty((EXTENSION_DEGREE * len(groups), sources.height), dtype=np.uint32)
+    total: Montgomery | None = None
     start = 0
-    for group in group_fractions(table.interactions, bus_round, degree):
+    for number, group in enumerate(groups):
         middle = start + (EXTENSION_DEGREE if group.numerator.is_extension else 1)
         end = middle + EXTENSION_DEGREE
-        denominator = _rows(values[middle:end])
-        if not denominator.planes.any(axis=0).all():
-            raise _zero_fingerprint(table, bus_round, sources, constants, threads)
-        fractions.append(_rows(values[start:middle]) * denominator.inverse())
+        try:
+            inverses = extension_batch_inverse(values[middle:end], threads=threads)
+        except ZeroDivisionError as zero:
+            raise _zero_fingerprint(table, bus_round, sources, constants, threads) from zero
+        fractions = _product(values[start:middle], inverses, threads)
+        columns[EXTENSION_DEGREE * number : EXTENSION_DEGREE * (number + 1)] = fractions
+        total = fractions if total is None else add(total, fractions, threads=threads)
         start = end
-    running_sum, claimed = _running_sum(fractions, height)
-    return encode(np.concatenate([*(fraction.planes for fraction in fractions[:-1]), running_sum])), claimed
+    assert total is not None
+    # The last group's fractions have no column of their own: the running sum takes them in.
+    columns[-EXTENSION_DEGREE:], claimed = _running_sum(total, threads)
+    return columns, claimed
 
 
-def _rows(planes: Montgomery) -> Rows:
-    return Rows(decode(planes).astype(np.uint64))
+def _product(numerators: Montgomery, inverses: Montgomery, threads: int) -> Montgomery:
+    from prover.field.kernels import extension_multiply, extension_multiply_base
+
+    if len(numerators) == 1:
+        return extension_multiply_base(inverses, numerators[0], threads=threads)
+    return extension_multiply(inverses, numerators, threads=threads)
 
 
-def _running_sum(fractions: list[Rows], height: int) -> tuple[Words, Extension]:
+def _running_sum(total: Montgomery, threads: int) -> tuple[Montgomery, Extension]:
     """From zero on the first row, each row adds its fractions and takes off its share of the claimed sum."""
-    total = fractions[0]
-    for fraction in fractions[1:]:
-        total = total + fraction
-    # Sums of 2^24 canonical values stay far below 2^64.
-    sums = np.cumsum(total.planes, axis=1)
-    claimed = sums[:, -1] % PRIME
-    share = claimed * np.uint64(inverse(height)) % PRIME
-    before = np.concatenate([np.zeros((EXTENSION_DEGREE, 1), dtype=np.uint64), sums[:, :-1]], axis=1) % PRIME
-    taken = np.arange(height, dtype=np.uint64) * share[:, None] % PRIME
-    a, b, c, d, e = (int(coordinate) for coordinate in claimed)
-    return (before + (PRIME - taken)) % PRIME, (a, b, c, d, e)
+    from prover.field.kernels import prefix_sums, subtract
+
+    height = total.shape[1]
+    a, b, c, d, e = (int(sum_) for sum_ in decode(total).sum(axis=1, dtype=np.uint64) % np.uint64(PRIME))
+    claimed = (a, b, c, d, e)
+    share = encode([[coordinate * inverse(height) % PRIME] for coordinate in claimed])
+    steps = subtract(total, np.repeat(share, height, axis=1), threads=threads)
+    return np.concatenate([np.zeros_like(share), prefix_sums(steps)[:, :-1]], axis=1), claimed
 
 
 def _zero_fingerprint(

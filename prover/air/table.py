@@ -62,7 +62,7 @@ Extension = tuple[int, int, int, int, int]
 """An element of the challenge extension: five canonical coordinates, constant term first."""
 
 FillChallengeColumns = Callable[
-    [int, "Sequence[Sequence[int]]", "Sequence[Sequence[Extension]]"], "Sequence[Sequence[Extension]]"
+    [int, Sequence[Sequence[int]], Sequence[Sequence[Extension]]], Sequence[Sequence[Extension]]
 ]
 """Fill a round: (round, main columns as canonical integers, challenges of all rounds so far) -> one column
 of extension values for each challenge column that the table declared for this round, in order."""

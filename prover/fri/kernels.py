@@ -14,9 +14,7 @@ from numpy.typing import NDArray
 from prover.field.koalabear import PRIME, Montgomery, encode
 from prover.field.threads import run_slices
 from prover.fri import reference, word_kernels
-from prover.stark.numbers import Quintic
-
-Extension = tuple[int, ...]
+from prover.stark.numbers import Extension, Quintic, canonical, conjugates
 
 SHORTEST = 16
 """A word below one vector's length."""
@@ -87,7 +85,7 @@ def fold_pairs(
         out[:] = reference.fold_pairs(upper, lower, inverse_points, challenge)
         return
     half = (PRIME + 1) // 2
-    matrix = multiplication_matrix(tuple(c * half % PRIME for c in challenge))
+    matrix = multiplication_matrix(canonical(Quintic(challenge) * half))
     halves = encode([half])[0]
     run_slices(
         threads,
@@ -136,8 +134,6 @@ def add_quotient_of_differences(
 
 def norm_and_adjugate(point: Extension) -> tuple[list[int], list[list[int]]]:
     """Polynomials with norm(x) = adjugate(x) (point - x): over the base field, and of degree four over the extension."""
-    from prover.stark.numbers import conjugates
-
     # The product over all conjugates c of (c - x); coefficients, constant first.
     product = [Quintic((1, 0, 0, 0, 0))]
     partial = product

@@ -16,10 +16,8 @@ from prover.fri import kernels
 from prover.hash.suite import AnySuite
 from prover.merkle import MixedTree
 from prover.ntt import low_degree_extension
-from prover.stark.numbers import Quintic, canonical
+from prover.stark.numbers import Extension, Quintic, canonical
 from prover.stark.shape import EXTENSION_DEGREE, FoldStep
-
-Extension = tuple[int, ...]
 
 
 def domain_points(log_height: int, log_blowup: int, shift: int, *, inverted: bool = False) -> Montgomery:
@@ -124,7 +122,8 @@ def fold_word(word: FoldedWord, challenge: Extension, threads: int) -> Montgomer
         values = folded
         current = current * current
         inverses = kernels.square(inverses)
-    return values[0].reshape(EXTENSION_DEGREE, blowup, height)
+    folded_word: Montgomery = values[0].reshape(EXTENSION_DEGREE, blowup, height)
+    return folded_word
 
 
 def mix_word(
@@ -145,4 +144,4 @@ def mix_word(
 def interpolate_final(word: Montgomery) -> tuple[Extension, ...]:
     """The coefficients of the last word, from its values on the subgroup itself (coset 0)."""
     planes = [interpolate_on_subgroup(plane.tolist()) for plane in decode(np.ascontiguousarray(word[:, 0, :]))]
-    return tuple(zip(*planes, strict=True))
+    return tuple(canonical(Quintic(coefficient)) for coefficient in zip(*planes, strict=True))

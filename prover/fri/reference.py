@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prover.field.koalabear import PRIME, Montgomery, decode, encode
-from prover.stark.numbers import Quintic
-
-Extension = tuple[int, ...]
+from prover.errors import Reason
+from prover.stark.numbers import Extension, Number, Quintic, invert
 
 
 def _quintic(planes: Montgomery) -> Quintic:
@@ -53,9 +52,6 @@ def quotient_of_differences(
     combined: Montgomery, claim: Extension, points: Montgomery, point: Extension
 ) -> Montgomery:
     """(claim - combined) / (point - x) in every lane."""
-    from prover.errors import Reason
-    from prover.stark.numbers import Number, invert
-
     count = combined.shape[1]
     places = Number(decode(points).astype(np.uint64))
     inverses = invert(Quintic(point) - places, Reason.OUT_OF_DOMAIN_POINT_IN_DOMAIN)

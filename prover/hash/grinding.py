@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from prover.field.koalabear import PRIME
 from prover.field.threads import run_slices
 from prover.hash.domain import HashKind, SuiteId
 from prover.hash.poseidon import DIGEST_LENGTH, POSEIDON_SUITES, RATE, WIDTH
@@ -12,8 +13,14 @@ from prover.hash.poseidon_unrolled import permute_unrolled
 WAVE_PER_THREAD = 1 << 14
 """Nonces that a thread tries between two looks at the others: about a millisecond."""
 
-POSEIDON_NONCES = 127 << 24
+POSEIDON_NONCES = PRIME
 """One element is the nonce."""
+
+MOST_POSEIDON_BITS = 24
+"""The low bits of an element that are uniform."""
+
+MOST_KECCAK_BITS = 40
+"""Above this nobody would wait for the answer."""
 
 KECCAK_NONCES = 1 << 62
 """Far more than anybody can try; the loop counts in signed words."""
@@ -47,6 +54,9 @@ def grind_keccak(state: bytes, label: int, bits: int, *, threads: int, start: in
     """The smallest nonce from `start` on for a Keccak transcript."""
     from prover.hash import keccak_kernels
 
+    if not 0 <= bits <= MOST_KECCAK_BITS:
+        raise ValueError(f"grinding takes 0 to {MOST_KECCAK_BITS} bits, not {bits}")
+
     def find(first: int, last: int) -> int | None:
         return keccak_kernels.grind_block(state, label, bits, first, last)
 
@@ -62,6 +72,8 @@ def grind_poseidon(
     """
     from prover.hash import poseidon_kernels
 
+    if not 0 <= bits <= MOST_POSEIDON_BITS:
+        raise ValueError(f"grinding takes 0 to {MOST_POSEIDON_BITS} bits, not {bits}")
     parameters = POSEIDON_SUITES[suite]
     tags = (HashKind.TRANSCRIPT_ABSORB, DIGEST_LENGTH + 1, suite, label)
     after_state = permute_unrolled((*state, *tags, *(0,) * (WIDTH - RATE - len(tags))), parameters)

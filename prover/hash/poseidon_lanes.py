@@ -53,11 +53,13 @@ def hash_lanes(parameters: PoseidonParameters, kind: HashKind, elements: Lanes, 
         states[: len(block)] = block
         states[len(block) : RATE] = 0
         states = permute_lanes(parameters, states)
-    return states[:DIGEST_LENGTH]
+    digest: Lanes = states[:DIGEST_LENGTH]
+    return digest
 
 
 def compress_lanes(parameters: PoseidonParameters, left: Lanes, right: Lanes, level: int) -> Lanes:
     """The two-to-one compression of every column."""
     states = np.concatenate([left, right])
     states[LEVEL_ELEMENT] = (states[LEVEL_ELEMENT] + np.uint64(level + 1)) % _PRIME
-    return ((permute_lanes(parameters, states) + states) % _PRIME)[:DIGEST_LENGTH]
+    digest: Lanes = ((permute_lanes(parameters, states) + states) % _PRIME)[:DIGEST_LENGTH]
+    return digest

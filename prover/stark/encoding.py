@@ -20,6 +20,7 @@ from prover.hash.suite import AnySuite, KeccakSuite
 from prover.merkle import TreeShape, encode_paths, expand_paths, shared_node_count
 from prover.parameters import PARAMETERS_BYTES, StarkParameters
 from prover.stark.key import Digest, VerificationKey
+from prover.stark.numbers import Extension
 from prover.stark.proof import OpenedMatrix, Proof, Query, TreeOpening
 from prover.stark.shape import EXTENSION_DEGREE, Phase, Shape
 from prover.stark.trees import suite_of
@@ -29,7 +30,6 @@ VERSION = 1
 MAXIMUM_PROOF_BYTES = 1 << 24
 """No proof that anyone would wait for is larger; longer input is refused before it is read."""
 
-Extension = tuple[int, ...]
 NumberProof = Proof[int, Extension, Digest]
 
 
@@ -108,8 +108,11 @@ class Reader:
 
     def extensions(self, count: int) -> tuple[Extension, ...]:
         """Extension elements."""
-        flat = self.elements(EXTENSION_DEGREE * count)
-        return tuple(flat[i : i + EXTENSION_DEGREE] for i in range(0, len(flat), EXTENSION_DEGREE))
+        return tuple(self._extension() for _ in range(count))
+
+    def _extension(self) -> Extension:
+        first, second, third, fourth, fifth = self.elements(EXTENSION_DEGREE)
+        return first, second, third, fourth, fifth
 
     def digest(self, suite: AnySuite) -> Digest:
         """A digest of the suite."""
@@ -260,7 +263,9 @@ def decode_proof(key: VerificationKey, content: bytes) -> DecodedProof:
     trees = [_read_tree(reader, suite, shape, phase, positions) for phase in shape.trees]
     reader.finish()
     count = len(shape.phases)
-    queries = tuple(Query(openings_[:count], openings_[count:]) for openings_ in zip(*trees, strict=True))
+    queries: tuple[Query[int, Extension, Digest], ...] = tuple(
+        Query(opened[:count], opened[count:]) for opened in zip(*trees, strict=True)
+    )
     proof = Proof(roots, bus_sums, openings, fold_roots, final_polynomial, nonces, queries)
     return DecodedProof(heading, proof, tuple(positions), reader.sizes)
 

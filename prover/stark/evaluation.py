@@ -8,9 +8,7 @@ from prover.domain import Domain, raise_to_two_power
 from prover.field.kernels import base_batch_inverse, evaluate_columns
 from prover.field.koalabear import PRIME, Montgomery, decode, encode, inverse, power
 from prover.fri.kernels import add_quotient_of_differences, geometric_sequence
-from prover.stark.numbers import Quintic, canonical
-
-Extension = tuple[int, ...]
+from prover.stark.numbers import Extension, Quintic, canonical
 
 
 def coset_points(log_height: int, shift: int) -> Montgomery:
@@ -52,7 +50,7 @@ def evaluate_at(matrix: Montgomery, weights: Montgomery, threads: int) -> list[E
     if not matrix.shape[0]:
         return []
     values = decode(evaluate_columns(matrix, weights, threads=threads))
-    return [tuple(int(c) for c in row) for row in values]
+    return [canonical(Quintic(row)) for row in values]
 
 
 def weights_of_next_row(weights: Montgomery) -> Montgomery:

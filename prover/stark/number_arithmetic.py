@@ -118,8 +118,9 @@ class NumberArithmetic(Arithmetic[Number, Quintic, LaneDigest]):
         bits = np.asarray(bit.value)
         if not self.is_keccak:
             return self.compress(np.where(bits, sibling, node), np.where(bits, node, sibling), level)
-        pairs = [(s, n) if b else (n, s) for b, n, s in zip(bits, node, sibling, strict=True)]  # type: ignore[arg-type]
-        return self.compress([a for a, _ in pairs], [b for _, b in pairs], level)  # type: ignore[arg-type]
+        assert isinstance(node, list) and isinstance(sibling, list)
+        pairs = [(s, n) if b else (n, s) for b, n, s in zip(bits, node, sibling, strict=True)]
+        return self.compress([left for left, _ in pairs], [right for _, right in pairs], level)
 
     def challenger(self, parameters: StarkParameters) -> NumberChallenger:
         """A fresh transcript."""

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from prover.errors import ProofRefused, Reason
 from prover.field.koalabear import PRIME
 
-Lanes = int | NDArray[np.uint64]
-"""One value for all lanes, or one for each."""
+# Any: numpy's stubs do not know that an array of 64-bit words stays one next to a Python integer.
+Lanes = Any
+"""One integer for all lanes, or an array of 64-bit words with one for each."""
+
+Extension = tuple[int, int, int, int, int]
+"""The five coordinates of a single element, canonical, constant term first."""
 
 
 class Number:
@@ -142,6 +146,7 @@ def stack(values: Sequence[int]) -> Number:
     return Number(np.array(values, dtype=np.uint64))
 
 
-def canonical(value: Quintic) -> tuple[int, ...]:
+def canonical(value: Quintic) -> Extension:
     """The five coordinates of a single element as Python integers."""
-    return tuple(int(coordinate) for coordinate in value.coordinates)
+    first, second, third, fourth, fifth = (int(coordinate) for coordinate in value.coordinates)
+    return first, second, third, fourth, fifth

@@ -29,13 +29,12 @@ from prover.stark.evaluation import (
     weights_of_next_row,
 )
 from prover.stark.key import Digest, VerificationKey, make_verification_key
-from prover.stark.numbers import Quintic, canonical
+from prover.stark.numbers import Extension, Quintic, canonical
 from prover.stark.proof import OpenedMatrix, Proof, Query, TreeOpening
 from prover.stark.shape import EXTENSION_DEGREE, Phase
 from prover.stark.trees import suite_of
-from prover.transcript import AnyTranscript, Label, integer_transcript, number_of
+from prover.transcript import AnyTranscript, KeccakTranscript, Label, integer_transcript, number_of
 
-Extension = tuple[int, ...]
 NumberProof = Proof[int, Extension, Digest]
 
 
@@ -191,7 +190,7 @@ class Proving:
         self.transcript.absorb_elements(Label.HEIGHTS, self.shape.log_heights)
         if self.key.preprocessed_commitment is not None:
             self.commitments["preprocessed"] = self.key.preprocessed_commitment
-            self.transcript.absorb_digest(Label.PREPROCESSED, self.key.preprocessed_commitment.tree.root)
+            self._absorb_digest(Label.PREPROCESSED, self.key.preprocessed_commitment.tree.root)
         self.transcript.absorb_elements(Label.STATEMENT, self.statement)
 
     def receive_the_trace(self) -> None:
@@ -204,7 +203,7 @@ class Proving:
         for round in range(1, self.shape.rounds + 1):
             self._grind(Label.GRIND_CHALLENGE_ROUND, self.parameters.grinding.challenge_round)
             count = self.shape.challenge_count(round)
-            drawn = [self.transcript.challenge_extension(Label.CHALLENGE_ROUND) for _ in range(count)]
+            drawn = [self._draw(Label.CHALLENGE_ROUND) for _ in range(count)]
             self.challenges.append(drawn)
             with self.stages.stage(f"fill challenge round {round}"):
                 filled = self._fill_round(round)
@@ -218,7 +217,7 @@ class Proving:
     def receive_the_quotient(self) -> None:
         """Combine the constraints of each table and divide by the polynomial that vanishes on its rows."""
         self._grind(Label.GRIND_CONSTRAINT, self.parameters.grinding.constraint)
-        combiner = self.transcript.challenge_extension(Label.CONSTRAINT)
+        combiner = self._draw(Label.CONSTRAINT)
         with self.stages.stage("evaluate the constraints"):
             pieces = [self._quotient_pieces(table, combiner) for table in range(len(self.shape.tables))]
         with self.stages.stage("commit to the quotient"):
@@ -247,7 +246,7 @@ class Proving:
     def open_out_of_the_domain(self) -> tuple[tuple[OpenedMatrix[Extension], ...], ...]:
         """Draw a point outside every domain and say what each column is there."""
         self._grind(Label.GRIND_OUT_OF_DOMAIN, self.parameters.grinding.out_of_domain)
-        self.point = self.transcript.challenge_extension(Label.OUT_OF_DOMAIN)
+        self.point = self._draw(Label.OUT_OF_DOMAIN)
         with self.stages.stage("open at the random point"):
             weights = {
                 log_height: evaluation_weights(log_height, 1, self.point, self.threads)
@@ -271,7 +270,7 @@ class Proving:
     ) -> tuple[list[FoldedWord], tuple[Extension, ...]]:
         """Batch all columns into one word a height and fold the words into one short polynomial."""
         self._grind(Label.GRIND_BATCHING, self.parameters.grinding.batching)
-        batching = self.transcript.challenge_extension(Label.BATCHING)
+        batching = self._draw(Label.BATCHING)
         with self.stages.stage("batch the columns"):
             inputs = self._deep_words(openings, batching)
         words: list[FoldedWord] = []
@@ -280,9 +279,9 @@ class Proving:
             for step in self.shape.folds:
                 committed = FoldedWord.commit(self.suite, word, step, self.threads)
                 words.append(committed)
-                self.transcript.absorb_digest(Label.FOLD_ROOT, committed.tree.root)
+                self._absorb_digest(Label.FOLD_ROOT, committed.tree.root)
                 self._grind(Label.GRIND_FOLDING, self.parameters.grinding.folding)
-                challenge = self.transcript.challenge_extension(Label.FOLDING)
+                challenge = self._draw(Label.FOLDING)
                 word = fold_word(committed, challenge, self.threads)
                 if step.is_mixed:
                     log_height = step.log_height - step.log_arity
@@ -327,9 +326,21 @@ class Proving:
             self.transcript = attempt
             return [number_of(position) for position in drawn]
 
+    def _absorb_digest(self, label: Label, root: Digest) -> None:
+        # A root and the transcript are of one suite; each knows its own kind of digest.
+        if isinstance(self.transcript, KeccakTranscript):
+            assert isinstance(root, bytes)
+            self.transcript.absorb_digest(label, root)
+        else:
+            assert isinstance(root, tuple)
+            self.transcript.absorb_digest(label, root)
+
     def _absorb_root(self, label: Label, root: Digest) -> None:
         self.roots.append(root)
-        self.transcript.absorb_digest(label, root)
+        self._absorb_digest(label, root)
+
+    def _draw(self, label: Label) -> Extension:
+        return canonical(Quintic(self.transcript.challenge_extension(label)))
 
     def _commit_phase(self, name: str, matrices: dict[int, Montgomery], label: Label) -> None:
         phase = self.shape.phase(name)

@@ -202,11 +202,12 @@ def test_every_field_of_an_account_is_in_its_digest(change: dict[str, object]) -
 def test_places_of_leaves_do_not_meet() -> None:
     last_account, last_slot = AccountId(2**24 - 1), SlotIndex(255)
     places = [
-        account_index(AccountId(1)),
         slot_index(AccountId(1), SlotIndex(0)),
         slot_index(AccountId(1), last_slot),
-        account_index(AccountId(2)),
+        slot_index(AccountId(2), SlotIndex(0)),
         slot_index(last_account, last_slot),
+        account_index(AccountId(1)),
+        account_index(last_account),
         group_index(GroupId(0)),
         group_index(GroupId(2**16 - 1)),
         SYSTEM_INDEX,

@@ -2,7 +2,17 @@
 
 import pytest
 
-from prover.air.expression import Cell, CellKind, Operation, Selector, cells_of, describe, lift, read, topological_order
+from prover.air.expression import (
+    Cell,
+    CellKind,
+    Operation,
+    Selector,
+    cells_of,
+    describe,
+    lift,
+    read,
+    topological_order,
+)
 from prover.field.koalabear import PRIME
 
 A, B = read(Cell(CellKind.MAIN, 0)), read(Cell(CellKind.MAIN, 1))

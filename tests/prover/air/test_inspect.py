@@ -141,8 +141,7 @@ def test_a_count_above_its_promised_weight_is_found() -> None:
     assert findings.counts == (UnboundedCount("twice", "steps", 1, 2, 1),)
     assert findings.messages == ()
     assert findings.lines == [
-        "Table twice, row 1: 'the send number 0 on bus steps happens once or not at all' does not hold"
-        " with live = 2.",
+        "Table twice, row 1: 'the send number 0 on bus steps happens once or not at all' does not hold with live = 2.",
         "Table twice, row 1: a message on bus steps counts 2 times, but at most 1 is promised.",
     ]
 

@@ -74,12 +74,12 @@ def test_sums_over_the_same_atoms_are_kept_together_once_repeating_them_costs_mo
 def test_an_extension_factor_is_flattened_where_five_planes_cost_more() -> None:
     # alpha x + y as an atom costs five terms, flattened two.
     factor = ALPHA * X + Y
-    lowering, (form,) = lowered(factor * factor + BETA * factor)
+    _, (form,) = lowered(factor * factor + BETA * factor)
     assert set(form.terms) >= {0, 1}
     # Over twelve columns the atom is cheaper.
     columns = [read(Cell(CellKind.MAIN, 10 + index)) for index in range(12)]
     wide = sum((column * ALPHA for column in columns), start=lift(0))
-    lowering, (form,) = lowered(wide * wide + BETA * wide)
+    _, (form,) = lowered(wide * wide + BETA * wide)
     assert len(form.terms) == 2
 
 

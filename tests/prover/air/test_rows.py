@@ -60,9 +60,10 @@ def test_a_base_value_is_the_constant_coordinate_of_an_extension_value() -> None
 
 
 def test_cells_are_read_cyclically_one_row_below() -> None:
-    table = define_table("t", lambda air: air.assert_zero("a column is zero", air.column("a") * air.periodic("b", [1, 2])))
+    table = define_table("t", lambda air: air.assert_zero("a is zero", air.column("a") * air.periodic("b", [1, 2])))
     main = np.array([[10, 11, 12, 13]], dtype=np.uint64)
-    reader = TraceReader(table, 4, main, main[:0], {Cell(CellKind.PUBLIC, 0): 5}, {1: np.arange(20).reshape(5, 4)})
+    planes = np.arange(20, dtype=np.uint64).reshape(5, 4)
+    reader = TraceReader(table, 4, main, main[:0], {Cell(CellKind.PUBLIC, 0): 5}, {1: planes})
     assert reader.read(Cell(CellKind.MAIN, 0, 1)).planes.tolist() == [[11, 12, 13, 10]]
     assert reader.read(Cell(CellKind.PERIODIC, 0)).planes.tolist() == [[1, 2, 1, 2]]
     assert reader.value(Cell(CellKind.PUBLIC, 0), 3) == 5

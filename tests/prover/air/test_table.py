@@ -139,7 +139,7 @@ def quotient_of(constraint: Constraint, trace: list[list[int]], log_height: int)
     columns = [interpolate(domain, column) for column in trace]
     wide = root_of_unity(log_height + 3)
     points = [3 * power(wide, position) % PRIME for position in range(8 * height)]
-    values = []
+    values: list[int] = []
     for x in points:
         vanishing = (power(x, height) - 1) % PRIME
 

@@ -109,7 +109,8 @@ def expected(
 def run(tape: Tape, sources: Sources, constants: dict[Cell, int | Extension], threads: int = 1) -> list[list[int]]:
     out = np.empty((tape.planes, sources.height), dtype=np.uint32)
     tape.run(sources, constants, out, threads=threads)
-    return decode(out).tolist()
+    planes: list[list[int]] = decode(out).tolist()
+    return planes
 
 
 @settings(deadline=None, max_examples=120)

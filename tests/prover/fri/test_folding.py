@@ -6,14 +6,12 @@ import numpy as np
 import pytest
 
 from prover.domain import interpolate_on_subgroup
-from prover.field.koalabear import PRIME, decode, encode, inverse, power, root_of_unity
+from prover.field.koalabear import PRIME, Montgomery, decode, encode, inverse, power, root_of_unity
 from prover.fri.folding import HALF, evaluate_polynomial, fold_row, inverse_roots
 from prover.fri.prover import FoldedWord, domain_points, fold_word, interpolate_final, mix_word
 from prover.hash.suite import KeccakSuite
-from prover.stark.numbers import Number, Quintic, canonical
+from prover.stark.numbers import Extension, Number, Quintic, canonical
 from prover.stark.shape import FoldStep
-
-Extension = tuple[int, ...]
 
 
 def fold_coefficients(coefficients: list[Extension], challenge: Extension) -> list[Extension]:
@@ -23,15 +21,18 @@ def fold_coefficients(coefficients: list[Extension], challenge: Extension) -> li
 
 
 def random_elements(seed: int, count: int) -> list[Extension]:
-    return [tuple(map(int, row)) for row in np.random.default_rng(seed).integers(0, PRIME, size=(count, 5))]
+    rows = np.random.default_rng(seed).integers(0, PRIME, size=(count, 5))
+    return [canonical(Quintic(row)) for row in rows]
 
 
-def word_of(coefficients: list[Extension], log_blowup: int) -> np.ndarray:
+def word_of(coefficients: list[Extension], log_blowup: int) -> Montgomery:
     """The values of a polynomial on the extended subgroup, coset by coset."""
     height = len(coefficients)
     points = decode(domain_points(height.bit_length() - 1, log_blowup, 1))
-    values = [canonical(evaluate_polynomial([Quintic(c) for c in coefficients], Quintic((int(x), 0, 0, 0, 0)))) for x in points]
-    return encode(np.array(values, dtype=np.int64).T).reshape(5, 1 << log_blowup, height)
+    lifted = [Quintic(c) for c in coefficients]
+    values = [canonical(evaluate_polynomial(lifted, Quintic((int(x), 0, 0, 0, 0)))) for x in points]
+    planes = encode(np.array(values, dtype=np.int64).T)
+    return planes.reshape(5, 1 << log_blowup, height)
 
 
 @pytest.mark.parametrize("log_arity", [1, 2, 3])

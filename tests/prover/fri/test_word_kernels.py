@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from prover.field.koalabear import PRIME, decode, encode, inverse, power
 from prover.fri import kernels, reference
-from prover.stark.numbers import Quintic, canonical
+from prover.stark.numbers import Extension, Quintic, canonical
 
 LENGTHS = [1, 2, 8, 16, 48, 1024, 4096 + 16]
 """Below a vector, one vector, a tail after whole tiles and after a whole inversion chunk."""
@@ -21,15 +21,15 @@ def words(seed: int, *shape: int) -> NDArray[np.uint32]:
     return encode(values)
 
 
-def element(seed: int) -> tuple[int, ...]:
-    return tuple(int(c) for c in np.random.default_rng(seed).integers(0, PRIME, size=5))
+def element(seed: int) -> Extension:
+    return canonical(Quintic(np.random.default_rng(seed).integers(0, PRIME, size=5)))
 
 
 @pytest.mark.parametrize("length", LENGTHS)
 @pytest.mark.parametrize("count", [1, 2, 3, 37])
 def test_combined_columns_are_the_weighted_sum(length: int, count: int) -> None:
     columns = list(words(length + count, count, length))
-    weights = [element(number) for number in range(count - 1)] + [(PRIME - 1,) * 5]
+    weights = [element(number) for number in range(count - 1)] + [canonical(Quintic([PRIME - 1] * 5))]
     expected = reference.combine_columns(columns, weights, length)
     for threads in (1, 2):
         assert np.array_equal(kernels.combine_columns(columns, weights, length, threads), expected)

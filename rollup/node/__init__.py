@@ -1,0 +1,1 @@
+"""The node: everything that has input and output, around rules that have none."""
