@@ -168,7 +168,8 @@ def _commands() -> Mapping[str, LazyCommand]:
     """Commands that live outside this file."""
     return {
         "demo": LazyCommand(
-            "benchmarks.demo:command", "Prove a table of hashes, verify it, see a forgery refused."
+            "benchmarks.demo:command",
+            "Prove a table of Poseidon hashes, verify the proof, and see a forged one refused.",
         ),
         "proof": LazyCommand(
             "benchmarks.proof_command:group", "Make, show and check proofs of example circuits."

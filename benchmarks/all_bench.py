@@ -22,7 +22,9 @@ def write(name: str, result: dict[str, Any], folder: Path) -> Path:
 
 
 @click.command()
-@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), default=RESULTS, show_default=True)
+@click.option(
+    "--folder", type=click.Path(file_okay=False, path_type=Path), default=RESULTS, show_default=True
+)
 @json_option
 def command(folder: Path, as_json: bool) -> None:
     """Run every benchmark of the prover, keep the results as JSON and draw the plots.
@@ -30,7 +32,7 @@ def command(folder: Path, as_json: bool) -> None:
     \b
     Examples:
       clearing bench all
-      clearing bench all --folder /tmp/results
+      clearing bench all --folder my-results
     """  # noqa: D301 - the backspace is click's own mark for a paragraph that is not rewrapped
     from benchmarks import first_proof_bench, kernels_bench, prover_bench, scaling_bench
     from benchmarks.plots import draw
@@ -41,8 +43,12 @@ def command(folder: Path, as_json: bool) -> None:
         "first-proof": lambda: first_proof_bench.measure(5),
         "kernels": kernels_bench.measure,
         "prover-keccak": lambda: prover_bench.measure("poseidon-batch", 17, "keccak-100-rate-2", threads, 5),
-        "prover-keccak-rate-4": lambda: prover_bench.measure("poseidon-batch", 17, "keccak-100-rate-4", threads, 5),
-        "prover-poseidon": lambda: prover_bench.measure("poseidon-batch", 17, "poseidon-100-rate-2", threads, 5),
+        "prover-keccak-rate-4": lambda: prover_bench.measure(
+            "poseidon-batch", 17, "keccak-100-rate-4", threads, 5
+        ),
+        "prover-poseidon": lambda: prover_bench.measure(
+            "poseidon-batch", 17, "poseidon-100-rate-2", threads, 5
+        ),
         "scaling": lambda: scaling_bench.measure([14, 16, 18, 20], "keccak-100-rate-2", threads, 3),
     }
     written = []

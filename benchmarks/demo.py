@@ -15,7 +15,9 @@ PRESET = "keccak-100-rate-2"
 
 
 @click.command()
-@click.option("--log-size", default=LOG_SIZE, show_default=True, type=click.IntRange(0, 20), help="log2 of the hashes.")
+@click.option(
+    "--log-size", default=LOG_SIZE, show_default=True, type=click.IntRange(0, 20), help="log2 of the hashes."
+)
 @json_option
 def command(log_size: int, as_json: bool) -> None:
     """Prove a table of Poseidon hashes, verify the proof, and see a forged one refused.
@@ -72,7 +74,9 @@ def command(log_size: int, as_json: bool) -> None:
         return
     for name, seconds in stages.seconds.items():
         click.echo(f"  {seconds:7.3f} s  {name}")
-    click.echo(f"proved   {1 << log_size:,} Poseidon permutations in {prove_seconds:.2f} s, kernels loaded on the way")
+    click.echo(
+        f"proved   {1 << log_size:,} Poseidon permutations in {prove_seconds:.2f} s, kernels loaded on the way"
+    )
     click.echo(f"verified a proof of {len(content) / 1024:.0f} KiB in {verify_seconds:.2f} s")
     click.echo(
         f"         {accepted.security.minimum:.1f} provable bits, "

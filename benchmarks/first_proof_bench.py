@@ -23,10 +23,10 @@ def prove_once(cache_folder: str) -> float:
     home = Path(__file__).resolve().parent.parent
     with tempfile.TemporaryDirectory() as folder:
         out = str(Path(folder) / "first.proof")
-        command = [sys.executable, "cli.py", "proof", "make", "poseidon-batch", "--log-size", str(LOG_SIZE), "--out", out]
+        arguments = ["proof", "make", "poseidon-batch", "--log-size", str(LOG_SIZE), "--out", out]
         start = time.perf_counter()
         finished = subprocess.run(
-            command,
+            [sys.executable, "cli.py", *arguments],
             capture_output=True,
             text=True,
             cwd=home,
@@ -59,7 +59,13 @@ def measure(repeats: int) -> dict[str, Any]:
 
 
 @click.command()
-@click.option("--repeats", default=5, show_default=True, type=click.IntRange(1, 100), help="Warm starts; the median counts.")
+@click.option(
+    "--repeats",
+    default=5,
+    show_default=True,
+    type=click.IntRange(1, 100),
+    help="Warm starts; the median counts.",
+)
 @json_option
 def command(repeats: int, as_json: bool) -> None:
     """Start a process and make a proof of 2^10 hashes, with an empty kernel cache and with a full one.

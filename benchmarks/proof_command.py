@@ -35,8 +35,12 @@ def group() -> None:
 @click.argument("example")
 @click.option("--log-size", default=10, show_default=True, type=click.IntRange(0, LARGEST_LOG_SIZE))
 @click.option("--preset", default="keccak-100-rate-4", show_default=True, help="See `clearing soundness`.")
-@click.option("--seed", default=1, show_default=True, type=click.IntRange(0, 1 << 20), help="Of the example's witness.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Where the proof goes.")
+@click.option(
+    "--seed", default=1, show_default=True, type=click.IntRange(0, 1 << 20), help="Of the example's witness."
+)
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Where the proof goes."
+)
 @json_option
 def make(example: str, log_size: int, preset: str, seed: int, out: Path, as_json: bool) -> None:
     """Fill an example circuit with a random witness and prove it.
@@ -66,7 +70,11 @@ def make(example: str, log_size: int, preset: str, seed: int, out: Path, as_json
         filled = chosen.fill(log_size, seed, threads)
         try:
             key = make_proving_key(
-                chosen.circuit(), chosen.log_heights(log_size), PRESETS[preset], chosen.preprocessed(), threads=threads
+                chosen.circuit(),
+                chosen.log_heights(log_size),
+                PRESETS[preset],
+                chosen.preprocessed(),
+                threads=threads,
             )
         except CircuitError as error:
             raise BadInput(str(error)) from error
@@ -78,9 +86,13 @@ def make(example: str, log_size: int, preset: str, seed: int, out: Path, as_json
         raise BadInput(f"cannot write {str(out)!r}: {error.strerror}") from error
     seconds = time.perf_counter() - start
     if as_json:
-        print_json({"file": str(out), "bytes": len(content), "seconds": seconds, "statement": filled.statement})
+        print_json(
+            {"file": str(out), "bytes": len(content), "seconds": seconds, "statement": filled.statement}
+        )
     else:
-        click.echo(f"proved {example} with 2^{log_size} rows in {seconds:.2f} s: {out}, {len(content):,} bytes")
+        click.echo(
+            f"proved {example} with 2^{log_size} rows in {seconds:.2f} s: {out}, {len(content):,} bytes"
+        )
 
 
 @group.command()
@@ -137,7 +149,9 @@ def show(file: Path, as_json: bool) -> None:
 
 @group.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--bits", default=100, show_default=True, type=click.IntRange(1, 128), help="Refuse fewer provable bits.")
+@click.option(
+    "--bits", default=100, show_default=True, type=click.IntRange(1, 128), help="Refuse fewer provable bits."
+)
 @click.option("--accept-insecure", is_flag=True, help="Accept parameters that are meant for tests only.")
 @json_option
 def verify(file: Path, bits: int, accept_insecure: bool, as_json: bool) -> None:
@@ -193,10 +207,16 @@ def _open(file: Path) -> tuple[bytes, Heading, VerificationKey]:
         raise BadInput(f"{str(file)!r}: {refusal}") from refusal
     example = EXAMPLES.get(heading.circuit_name)
     if example is None:
-        raise BadInput(f"{str(file)!r} is about the circuit {heading.circuit_name!r}, which is not an example")
+        raise BadInput(
+            f"{str(file)!r} is about the circuit {heading.circuit_name!r}, which is not an example"
+        )
     try:
         if not example.preprocessed():
-            return content, heading, make_verification_key(example.circuit(), heading.log_heights, heading.parameters)
+            return (
+                content,
+                heading,
+                make_verification_key(example.circuit(), heading.log_heights, heading.parameters),
+            )
         from prover.stark.prover import make_proving_key
 
         key = make_proving_key(

@@ -19,7 +19,9 @@ def peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def measure(workload: str, log_size: int, preset: str, threads: int, repeats: int, out: Path | None) -> dict[str, Any]:
+def measure(
+    workload: str, log_size: int, preset: str, threads: int, repeats: int, out: Path | None
+) -> dict[str, Any]:
     """Fill, commit and prove `repeats` times in a warm process; medians, with the spread."""
     from benchmarks.examples.catalogue import EXAMPLES
     from prover.parameters import PRESETS
@@ -56,7 +58,8 @@ def measure(workload: str, log_size: int, preset: str, threads: int, repeats: in
     shape = key.verification.shape
     blowup = 1 << parameters.log_blowup
     cells = {
-        phase.name: sum(matrix.columns << matrix.log_height for matrix in phase.matrices) for phase in shape.phases
+        phase.name: sum(matrix.columns << matrix.log_height for matrix in phase.matrices)
+        for phase in shape.phases
     }
     trace_cells = sum(count for name, count in cells.items() if name != "quotient")
     seconds = {name: statistics.median(run.get(name, 0.0) for run in warm) for name in warm[0]}

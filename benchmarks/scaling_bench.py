@@ -42,8 +42,12 @@ def measure(log_sizes: list[int], preset: str, threads: int, repeats: int) -> di
 
 
 @click.command()
-@click.option("--from", "first", default=16, show_default=True, type=click.IntRange(8, 22), help="log2 of the least rows.")
-@click.option("--to", "last", default=20, show_default=True, type=click.IntRange(8, 22), help="log2 of the most rows.")
+@click.option(
+    "--from", "first", default=16, show_default=True, type=click.IntRange(8, 22), help="log2 of least rows."
+)
+@click.option(
+    "--to", "last", default=20, show_default=True, type=click.IntRange(8, 22), help="log2 of most rows."
+)
 @click.option("--step", default=2, show_default=True, type=click.IntRange(1, 8))
 @click.option("--preset", default="keccak-100-rate-2", show_default=True)
 @click.option("--threads", default=None, type=click.IntRange(1, 256))
@@ -71,7 +75,6 @@ def command(
         print_json(result)
         return
     for size in result["sizes"]:
-        click.echo(
-            f"2^{size['log_size']} rows  {size['seconds_total']:8.3f} s  {size['nanoseconds_per_cell']:6.2f} ns a cell"
-        )
+        cost = f"{size['nanoseconds_per_cell']:6.2f} ns a cell"
+        click.echo(f"2^{size['log_size']} rows  {size['seconds_total']:8.3f} s  {cost}")
     click.echo(f"largest over smallest: {result['largest_over_smallest']:.2f} (floor {FLOOR})")

@@ -52,11 +52,12 @@ LINE = 64
 PAIR = 128
 """Bytes of two vectors in step."""
 
-TILE = 128
-"""Bytes of each chunk in a tile: two cache lines, which processors fetch as a pair."""
+TILE = 512
+"""Bytes of each chunk in a tile.
 
-TILE_ROWS_AHEAD = 8
-"""Rows of a tile that are fetched ahead: far enough for the memory's latency, few enough for the ways of a cache set."""
+Chunks lie a power of two apart, so that their lines compete for the same few sets of every cache:
+with 128 bytes a pass took twice as long, while buffers of wider tiles outgrow the second-level cache.
+"""
 
 GROUPS = 16
 """Vectors, and lanes, of the squares that are transposed."""
@@ -83,32 +84,14 @@ def up(x: Any, y: Any, factor: Any, quotient: Any) -> Any:
     return field_add(x, y), multiply_fixed(field_difference(x, y), factor, quotient)
 
 
-@inline_kernel
-def fetch_ahead(
-    source: int, source_pitch: int, source_ahead: int, target: int, target_pitch: int, target_ahead: int, rows: int
-) -> None:
-    """Ask for the lines that lie so many bytes ahead of these rows; zero asks for none."""
-    if source_ahead != 0:
-        for row in range(rows):
-            place = source + row * source_pitch + source_ahead
-            prefetch_read_at(place)
-            prefetch_read_at(place + LINE)
-    if target_ahead != 0:
-        for row in range(rows):
-            place = target + row * target_pitch + target_ahead
-            prefetch_write_at(place)
-            prefetch_write_at(place + LINE)
-
-
 @kernel
 def step_down2(
     source: int, source_pitch: int, target: int, target_pitch: int, width: int, rows: int, half: int,
-    factors: Any, quotients: Any, base: int, source_ahead: int, target_ahead: int,
+    factors: Any, quotients: Any, base: int,
 ) -> None:
     """One level down over rows of `width` bytes, a multiple of 128.
 
     Blocks are numbered from base * (blocks of this call).
-    Lines that lie `source_ahead` and `target_ahead` bytes further are fetched into the second-level cache.
     """
     blocks = rows // (2 * half)
     for block in range(blocks):
@@ -118,7 +101,6 @@ def step_down2(
             a, s = source + row * source_pitch, half * source_pitch
             b, t = target + row * target_pitch, half * target_pitch
             for offset in range(0, width, PAIR):
-                fetch_ahead(a + offset, s, source_ahead, b + offset, t, target_ahead, 2)
                 x0, x1 = down(load_pair_at(a + offset), load_pair_at(a + s + offset), factor, quotient)
                 store_pair_at(b + offset, x0)
                 store_pair_at(b + t + offset, x1)
@@ -127,7 +109,7 @@ def step_down2(
 @kernel
 def step_up2(
     source: int, source_pitch: int, target: int, target_pitch: int, width: int, rows: int, half: int,
-    factors: Any, quotients: Any, base: int, source_ahead: int, target_ahead: int,
+    factors: Any, quotients: Any, base: int,
 ) -> None:
     """One level up; the operands are those of step_down2."""
     blocks = rows // (2 * half)
@@ -138,7 +120,6 @@ def step_up2(
             a, s = source + row * source_pitch, half * source_pitch
             b, t = target + row * target_pitch, half * target_pitch
             for offset in range(0, width, PAIR):
-                fetch_ahead(a + offset, s, source_ahead, b + offset, t, target_ahead, 2)
                 x0, x1 = up(load_pair_at(a + offset), load_pair_at(a + s + offset), factor, quotient)
                 store_pair_at(b + offset, x0)
                 store_pair_at(b + t + offset, x1)
@@ -147,7 +128,7 @@ def step_up2(
 @kernel
 def step_down4(
     source: int, source_pitch: int, target: int, target_pitch: int, width: int, rows: int, quarter: int,
-    factors: Any, quotients: Any, base: int, source_ahead: int, target_ahead: int,
+    factors: Any, quotients: Any, base: int,
 ) -> None:
     """Two levels down in one pass through the memory."""
     blocks = rows // (4 * quarter)
@@ -160,7 +141,6 @@ def step_down4(
             a, s = source + row * source_pitch, quarter * source_pitch
             b, t = target + row * target_pitch, quarter * target_pitch
             for offset in range(0, width, PAIR):
-                fetch_ahead(a + offset, s, source_ahead, b + offset, t, target_ahead, 4)
                 x0, x2 = down(load_pair_at(a + offset), load_pair_at(a + 2 * s + offset), factor, quotient)
                 x1, x3 = down(load_pair_at(a + s + offset), load_pair_at(a + 3 * s + offset), factor, quotient)
                 y0, y1 = down(x0, x1, factor0, quotient0)
@@ -174,7 +154,7 @@ def step_down4(
 @kernel
 def step_up4(
     source: int, source_pitch: int, target: int, target_pitch: int, width: int, rows: int, quarter: int,
-    factors: Any, quotients: Any, base: int, source_ahead: int, target_ahead: int,
+    factors: Any, quotients: Any, base: int,
 ) -> None:
     """Two levels up in one pass through the memory."""
     blocks = rows // (4 * quarter)
@@ -187,7 +167,6 @@ def step_up4(
             a, s = source + row * source_pitch, quarter * source_pitch
             b, t = target + row * target_pitch, quarter * target_pitch
             for offset in range(0, width, PAIR):
-                fetch_ahead(a + offset, s, source_ahead, b + offset, t, target_ahead, 4)
                 x0, x1 = up(load_pair_at(a + offset), load_pair_at(a + s + offset), factor0, quotient0)
                 x2, x3 = up(load_pair_at(a + 2 * s + offset), load_pair_at(a + 3 * s + offset), factor1, quotient1)
                 y0, y2 = up(x0, x2, factor, quotient)
@@ -456,9 +435,9 @@ def chunk_down(
     while half >= 4 * VECTOR:
         if half >= 8 * VECTOR:
             pitch = half // 2
-            step_down4(place, pitch, target, pitch, pitch, length // pitch, 1, factors, quotients, chunk, 0, 0)
+            step_down4(place, pitch, target, pitch, pitch, length // pitch, 1, factors, quotients, chunk)
         else:
-            step_down2(place, half, target, half, half, length // half, 1, factors, quotients, chunk, 0, 0)
+            step_down2(place, half, target, half, half, length // half, 1, factors, quotients, chunk)
         place = target
         half //= 4
     squares_down(target, length, factors, quotients, tail, chunk * (length // SQUARE), following)
@@ -480,13 +459,13 @@ def chunk_up(
     half = 4 * VECTOR
     # An odd number of levels begins with a single one, so that the last step has two and can scale.
     if log_length % 2 == 1:
-        step_up2(target, half, target, half, half, length // half, 1, factors, quotients, chunk, 0, 0)
+        step_up2(target, half, target, half, half, length // half, 1, factors, quotients, chunk)
         half *= 2
     while half < length:
         if scale.size > 0 and 4 * half == length:
             step_up4_scaled(target, half, factors, quotients, chunk, scale, scaled_factor)
         else:
-            step_up4(target, half, target, half, half, length // half, 1, factors, quotients, chunk, 0, 0)
+            step_up4(target, half, target, half, half, length // half, 1, factors, quotients, chunk)
         half *= 4
 
 
@@ -497,26 +476,20 @@ def tiles_down(
     """The levels above chunks, for tiles start to stop, counted column by column; `rows` chunks a column."""
     pitch = source.shape[1] // rows * 4
     tiles = pitch // TILE
-    ahead = TILE_ROWS_AHEAD * pitch
     work = (address_of(buffer, 0) + LINE - 1) // LINE * LINE
     for tile in range(start, stop):
         offset = tile // tiles * (rows * pitch) + tile % tiles * TILE
-        place, place_pitch, place_ahead = address_of(source, 0) + offset, pitch, ahead
+        place, place_pitch = address_of(source, 0) + offset, pitch
         half = rows // 2
         while half >= 1:
-            end, end_pitch, end_ahead = work, TILE, 0
+            end, end_pitch = work, TILE
             if half <= 2:
-                end, end_pitch, end_ahead = address_of(target, 0) + offset, pitch, ahead
+                end, end_pitch = address_of(target, 0) + offset, pitch
             if half >= 2:
-                step_down4(
-                    place, place_pitch, end, end_pitch, TILE, rows, half // 2, factors, quotients, 0,
-                    place_ahead, end_ahead,
-                )
+                step_down4(place, place_pitch, end, end_pitch, TILE, rows, half // 2, factors, quotients, 0)
             else:
-                step_down2(
-                    place, place_pitch, end, end_pitch, TILE, rows, 1, factors, quotients, 0, place_ahead, end_ahead
-                )
-            place, place_pitch, place_ahead = end, end_pitch, 0
+                step_down2(place, place_pitch, end, end_pitch, TILE, rows, 1, factors, quotients, 0)
+            place, place_pitch = end, end_pitch
             half //= 4
 
 
@@ -525,26 +498,20 @@ def tiles_up(matrix: Any, rows: int, factors: Any, quotients: Any, buffer: Any, 
     """The levels above chunks on the way up, in place; the operands are those of tiles_down."""
     pitch = matrix.shape[1] // rows * 4
     tiles = pitch // TILE
-    ahead = TILE_ROWS_AHEAD * pitch
     work = (address_of(buffer, 0) + LINE - 1) // LINE * LINE
     for tile in range(start, stop):
         home = address_of(matrix, 0) + tile // tiles * (rows * pitch) + tile % tiles * TILE
-        place, place_pitch, place_ahead = home, pitch, ahead
+        place, place_pitch = home, pitch
         half = 1
         while half < rows:
-            end, end_pitch, end_ahead = work, TILE, 0
+            end, end_pitch = work, TILE
             if 4 * half >= rows:
-                end, end_pitch, end_ahead = home, pitch, ahead
+                end, end_pitch = home, pitch
             if 2 * half < rows:
-                step_up4(
-                    place, place_pitch, end, end_pitch, TILE, rows, half, factors, quotients, 0,
-                    place_ahead, end_ahead,
-                )
+                step_up4(place, place_pitch, end, end_pitch, TILE, rows, half, factors, quotients, 0)
             else:
-                step_up2(
-                    place, place_pitch, end, end_pitch, TILE, rows, half, factors, quotients, 0, place_ahead, end_ahead
-                )
-            place, place_pitch, place_ahead = end, end_pitch, 0
+                step_up2(place, place_pitch, end, end_pitch, TILE, rows, half, factors, quotients, 0)
+            place, place_pitch = end, end_pitch
             half *= 4
 
 

@@ -48,7 +48,9 @@ class TreeShape:
     def matrices_at(self, log_size: int) -> tuple[int, ...]:
         """The places, in commit order, of the matrices with 2^log_size points."""
         return tuple(
-            place for place, (_, log_height) in enumerate(self.matrices) if log_height + self.log_blowup == log_size
+            place
+            for place, (_, log_height) in enumerate(self.matrices)
+            if log_height + self.log_blowup == log_size
         )
 
 
@@ -92,12 +94,16 @@ class MixedTree:
         shape = _shape_of(matrices)
         blowup = matrices[0].shape[1]
         size = 1 << shape.log_size
-        layers = [_Layer(_row_planes(suite, matrices, shape, shape.log_size, threads), blowup, size // blowup)]
+        layers = [
+            _Layer(_row_planes(suite, matrices, shape, shape.log_size, threads), blowup, size // blowup)
+        ]
         for level in range(shape.log_size - 1, -1, -1):
             below = layers[-1]
             planes = suite.compress_layer(below.planes, below.blowup, below.height, level, threads)
             if shape.matrices_at(level):
-                planes = suite.inject(planes, _row_planes(suite, matrices, shape, level, threads), level, threads)
+                planes = suite.inject(
+                    planes, _row_planes(suite, matrices, shape, level, threads), level, threads
+                )
             if below.height > 1:
                 layers.append(_Layer(planes, blowup, below.height // 2))
             else:
@@ -165,7 +171,9 @@ def _row_digest(suite: AnySuite, places: Sequence[int], rows: Sequence[Sequence[
     return suite.hash_elements(HashKind.ROW, [element for place in places for element in rows[place]])
 
 
-def _injected(suite: AnySuite, shape: TreeShape, rows: Sequence[Sequence[int]], level: int) -> AnyDigest | None:
+def _injected(
+    suite: AnySuite, shape: TreeShape, rows: Sequence[Sequence[int]], level: int
+) -> AnyDigest | None:
     """What is mixed into a layer of 2^level nodes."""
     places = shape.matrices_at(level)
     return _row_digest(suite, places, rows) if places else None
@@ -222,7 +230,9 @@ def shared_node_count(shape: TreeShape, indices: Sequence[int]) -> int:
     return sum(len(siblings) for _, siblings in _unknown_siblings(shape.log_size, indices))
 
 
-def encode_paths(shape: TreeShape, indices: Sequence[int], paths: Sequence[Sequence[AnyDigest]]) -> list[AnyDigest]:
+def encode_paths(
+    shape: TreeShape, indices: Sequence[int], paths: Sequence[Sequence[AnyDigest]]
+) -> list[AnyDigest]:
     """The nodes that the openings of these leaves need together, each once: leaves first, index ascending.
 
     An encoding only: `expand_paths` gives back the full paths, and nothing else is ever verified.
@@ -253,7 +263,9 @@ def expand_paths(
     if any(not 0 <= index < 1 << shape.log_size for index in indices):
         raise MalformedOpeningError("an index lies outside the tree")
     if len(nodes) != shared_node_count(shape, indices):
-        raise MalformedOpeningError(f"there are {len(nodes)} shared nodes, not {shared_node_count(shape, indices)}")
+        raise MalformedOpeningError(
+            f"there are {len(nodes)} shared nodes, not {shared_node_count(shape, indices)}"
+        )
     paths: list[list[AnyDigest]] = [[] for _ in indices]
     by_leaf = dict(zip(indices, rows, strict=True))
     known = {index: _leaf(suite, shape, opened) for index, opened in by_leaf.items()}

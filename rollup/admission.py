@@ -13,7 +13,7 @@ from rollup.outcome import RuleBrokenError, require
 from rollup.rejections import Rejection
 from rollup.schnorr import MessageHeader, SignatureSuite
 from rollup.state import Account, Deployment, Leaf, State, index_of_leaf
-from rollup.units import WIDTH_BITS, AccountId, Address, Nonce, OrderNumber, SuiteId
+from rollup.units import WIDTH_BITS, AccountId, Address, GroupId, Nonce, OrderNumber, SuiteId
 
 
 @lru_cache(maxsize=1 << 16)
@@ -48,7 +48,7 @@ def owned_account(state: State, account: int, owner: Address) -> Account:
     return found
 
 
-def known_group(state: State, group: int) -> Group:
+def known_group(state: State, group: GroupId) -> Group:
     """Find a group."""
     found = state.group(group)
     if found is None:

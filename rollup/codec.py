@@ -147,8 +147,7 @@ def _read_queued_item(reader: _Reader) -> QueuedItem:
         raise MalformedError("no queue item has this tag")
     time = from_words(QueuedAt, reader.take(word_bytes(QueuedAt))).time
     item = from_words(entry.published, reader.take(word_bytes(entry.published)))
-    if not isinstance(item, QueueItem):
-        raise MalformedError("no queue item has this tag")
+    assert isinstance(item, QueueItem)
     return QueuedItem(time, item)
 
 

@@ -200,11 +200,9 @@ class State:
         leaf = self.leaves.get(account_index(AccountId(account)))
         return leaf if isinstance(leaf, Account) else None
 
-    def group(self, group: int) -> Group | None:
-        """A group, if it is listed; any number may be asked for."""
-        if not fits(group, WIDTH_BITS["GroupId"]):
-            return None
-        leaf = self.leaves.get(group_index(GroupId(group)))
+    def group(self, group: GroupId) -> Group | None:
+        """A group, if it is listed."""
+        leaf = self.leaves.get(group_index(group))
         return leaf if isinstance(leaf, Group) else None
 
     def slot(self, account: AccountId, slot: SlotIndex) -> OrderSlot | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -55,9 +56,7 @@ def constrain_sorted(air: AirBuilder) -> None:
         "a read gives what was last there",
         is_same * (1 - is_write.next) * (value.next - value),
     )
-    air.on_transition.assert_zero(
-        "fresh memory reads zero", (1 - is_same) * (1 - is_write.next) * value.next
-    )
+    air.on_transition.assert_zero("fresh memory reads zero", (1 - is_same) * (1 - is_write.next) * value.next)
     air.on_first_row.assert_zero("the lowest address is fresh too", (1 - is_write) * value)
 
 
@@ -77,7 +76,7 @@ def fill(accesses: Sequence[Access]) -> list[Montgomery]:
     rows = [(a.address, clock, a.value, int(a.is_write)) for clock, a in enumerate(accesses)]
     by_address = sorted(rows)
     links = []
-    for row, following in zip(by_address, by_address[1:], strict=False):
+    for row, following in pairwise(by_address):
         is_same = int(row[0] == following[0])
         gap = following[1] - row[1] - 1 if is_same else following[0] - row[0] - 1
         links.append((is_same, gap % 256, gap // 256))

@@ -28,9 +28,13 @@ def constrain(air: AirBuilder) -> None:
     total = air.challenge_column("running total", 2)
     air.on_first_row.assert_equal("the product starts at one", product, 1)
     # The last row steps to the first one, so the product has come back to one.
-    air.assert_equal("the product takes one factor a row", product.next * (shift - right), product * (shift - left))
+    air.assert_equal(
+        "the product takes one factor a row", product.next * (shift - right), product * (shift - left)
+    )
     air.on_first_row.assert_zero("the total starts at zero", total)
-    air.on_transition.assert_equal("the total adds the weighted product", total.next, total + weight * product)
+    air.on_transition.assert_equal(
+        "the total adds the weighted product", total.next, total + weight * product
+    )
     air.fill_challenge_columns_with(fill_round)
 
 

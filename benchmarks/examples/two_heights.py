@@ -36,7 +36,9 @@ def constrain_answers(air: AirBuilder) -> None:
 
 def circuit() -> Circuit:
     """Questions and answers."""
-    return define_circuit(NAME, [("questions", constrain_questions), ("answers", constrain_answers)], ["total"])
+    return define_circuit(
+        NAME, [("questions", constrain_questions), ("answers", constrain_answers)], ["total"]
+    )
 
 
 def fill(log_questions: int, seed: int) -> tuple[list[Montgomery], list[int]]:

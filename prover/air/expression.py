@@ -224,7 +224,9 @@ def describe(expression: Expression, names: dict[Cell, str], depth: int = 4) -> 
     """A short text of an expression for error messages; deep parts become an ellipsis."""
     payload = expression.payload
     if isinstance(payload, Cell):
-        name = names.get(Cell(payload.kind, payload.index, 0, payload.round), f"{payload.kind}[{payload.index}]")
+        name = names.get(
+            Cell(payload.kind, payload.index, 0, payload.round), f"{payload.kind}[{payload.index}]"
+        )
         return f"{name}.next" if payload.row_offset else name
     if payload is not None:
         return str(payload)

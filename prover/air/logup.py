@@ -44,7 +44,9 @@ def fingerprint(interaction: Interaction, bus_round: int) -> Expression:
     return chi - combined
 
 
-def group_fractions(interactions: tuple[Interaction, ...], bus_round: int, degree: int) -> list[FractionGroup]:
+def group_fractions(
+    interactions: tuple[Interaction, ...], bus_round: int, degree: int
+) -> list[FractionGroup]:
     """Add fractions greedily while column times denominator, and the numerator, stay within the degree."""
     groups: list[FractionGroup] = []
     for interaction in interactions:

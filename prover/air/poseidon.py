@@ -37,7 +37,9 @@ def constrain_permutation(
             mixed = linear_layer([element * element * element for element in state], parameters.mds_first_row)
             state = [air.column(f"{name} round {number} element {i}") for i in range(WIDTH)]
             for i, (column, expected) in enumerate(zip(state, mixed, strict=True)):
-                air.assert_equal(f"{name}: element {i} after full round {number} is the round's", column, expected)
+                air.assert_equal(
+                    f"{name}: element {i} after full round {number} is the round's", column, expected
+                )
         else:
             cube = air.column(f"{name} round {number} cube")
             air.assert_equal(

@@ -104,7 +104,9 @@ class Table:
         """The columns of one commitment that some constraint reads at the next row, ascending."""
         cells = cells_of(constraint.polynomial for constraint in self.constraints)
         return tuple(
-            sorted(cell.index for cell in cells if cell.kind is kind and cell.round == round and cell.row_offset)
+            sorted(
+                cell.index for cell in cells if cell.kind is kind and cell.round == round and cell.row_offset
+            )
         )
 
     def cell_names(self) -> dict[Cell, str]:

@@ -19,8 +19,8 @@ from prover.air.program import (
     WORD_BYTES,
     Column,
     Program,
-    write_program,
 )
+from prover.air.program_writer import write_program
 from prover.air.table import Extension
 from prover.field.koalabear import PRIME, Montgomery, encode
 from prover.field.threads import run_slices

@@ -40,9 +40,7 @@ def fold_row(row: Sequence[Value], challenge_over_x: Value, scale: list[list[Val
     ratio = challenge_over_x
     for roots in scale:
         middle = len(values) // 2
-        values = [
-            fold_pair(values[m], values[m + middle], ratio * roots[m], half) for m in range(middle)
-        ]
+        values = [fold_pair(values[m], values[m + middle], ratio * roots[m], half) for m in range(middle)]
         # The next level folds in X^2 with the squared challenge, so the ratio squares too.
         ratio = ratio * ratio
     return values[0]
@@ -54,5 +52,3 @@ def evaluate_polynomial(coefficients: Sequence[Value], point: Value) -> Value:
     for coefficient in reversed(coefficients[:-1]):
         total = total * point + coefficient
     return total
-
-

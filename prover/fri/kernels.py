@@ -25,7 +25,9 @@ def geometric_sequence(start: int, step: int, count: int) -> Montgomery:
     """start, start * step, start * step^2, ..; the known part is doubled until it is long enough."""
     values = np.array([start % PRIME], dtype=np.uint64)
     while len(values) < count:
-        values = np.concatenate([values, values * np.uint64(pow(step, len(values), PRIME)) % np.uint64(PRIME)])
+        values = np.concatenate(
+            [values, values * np.uint64(pow(step, len(values), PRIME)) % np.uint64(PRIME)]
+        )
     sequence = encode(values[:count])
     # Every caller shares the one array, so nobody may write to it.
     sequence.flags.writeable = False
@@ -149,5 +151,6 @@ def norm_and_adjugate(point: Extension) -> tuple[list[int], list[list[int]]]:
             conjugate * low - high for low, high in zip([*partial, zero], [zero, *partial], strict=True)
         ]
     norm = [[int(c) for c in coefficient.coordinates] for coefficient in product]
-    assert all(not any(coefficient[1:]) for coefficient in norm), "a norm lies in the base field"
+    if any(any(coefficient[1:]) for coefficient in norm):
+        raise ArithmeticError("a norm does not lie in the base field")
     return [coefficient[0] for coefficient in norm], [[int(c) for c in a.coordinates] for a in partial]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from prover.domain import Domain, interpolate_on_subgroup
-from prover.field.koalabear import GENERATOR, PRIME, Montgomery, decode, encode, inverse, power, root_of_unity
+from prover.field.koalabear import GENERATOR, PRIME, Montgomery, decode, inverse, power, root_of_unity
 from prover.fri import kernels
 from prover.hash.suite import AnySuite
 from prover.merkle import MixedTree
@@ -135,13 +135,13 @@ def mix_word(
         factor = factor * factor
     shape = word.shape
     flat = word.reshape(EXTENSION_DEGREE, -1)
-    kernels.add_scaled(
-        flat, entering.reshape(EXTENSION_DEGREE, -1), canonical(factor), threads
-    )
+    kernels.add_scaled(flat, entering.reshape(EXTENSION_DEGREE, -1), canonical(factor), threads)
     return flat.reshape(shape)
 
 
 def interpolate_final(word: Montgomery) -> tuple[Extension, ...]:
     """The coefficients of the last word, from its values on the subgroup itself (coset 0)."""
-    planes = [interpolate_on_subgroup(plane.tolist()) for plane in decode(np.ascontiguousarray(word[:, 0, :]))]
+    planes = [
+        interpolate_on_subgroup(plane.tolist()) for plane in decode(np.ascontiguousarray(word[:, 0, :]))
+    ]
     return tuple(canonical(Quintic(coefficient)) for coefficient in zip(*planes, strict=True))

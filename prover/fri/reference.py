@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from prover.field.koalabear import PRIME, Montgomery, decode, encode
 from prover.errors import Reason
+from prover.field.koalabear import PRIME, Montgomery, decode, encode
 from prover.stark.numbers import Extension, Number, Quintic, invert
 
 
@@ -17,7 +17,9 @@ def _quintic(planes: Montgomery) -> Quintic:
 
 
 def _planes(value: Quintic, count: int) -> Montgomery:
-    return encode(np.stack([np.broadcast_to(np.asarray(c, dtype=np.uint64), (count,)) for c in value.coordinates]))
+    return encode(
+        np.stack([np.broadcast_to(np.asarray(c, dtype=np.uint64), (count,)) for c in value.coordinates])
+    )
 
 
 def combine_columns(

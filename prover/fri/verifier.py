@@ -67,11 +67,17 @@ def check_query(
         matrix = MatrixShape(0, EXTENSION_DEGREE * arity, step.log_height - step.log_arity, ())
         _check_opening(arithmetic, Phase("fold", (matrix,)), log_blowup, fold.root, opening, bits)
         flat = opening.rows[0]
-        row = [arithmetic.extension(flat[i : i + EXTENSION_DEGREE]) for i in range(0, len(flat), EXTENSION_DEGREE)]
+        row = [
+            arithmetic.extension(flat[i : i + EXTENSION_DEGREE])
+            for i in range(0, len(flat), EXTENSION_DEGREE)
+        ]
         chosen = _choose(row, bits[log_rows : log_rows + step.log_arity])
         # Soundness: this ties each word to the one before it, and the first one to the opened rows.
         arithmetic.require_equal(
-            word, chosen, Reason.FOLD_INCONSISTENT, f"the word of degree 2^{step.log_height} differs from its source"
+            word,
+            chosen,
+            Reason.FOLD_INCONSISTENT,
+            f"the word of degree 2^{step.log_height} differs from its source",
         )
         walk.enter_row(step.log_arity)
         scale = [
@@ -119,11 +125,16 @@ def _check_opening(
         if any(matrix.log_height == log_height for matrix in phase.matrices):
             node = arithmetic.compress(node, _row_digest(arithmetic, phase, log_height, opening), level)
     reason = _REASONS.get(phase.name, Reason.CHALLENGE_ROUND_ROW_NOT_IN_TREE)
-    arithmetic.require_same_digest(node, root, reason, f"a row of the {phase.name} tree does not lead to its root")
+    arithmetic.require_same_digest(
+        node, root, reason, f"a row of the {phase.name} tree does not lead to its root"
+    )
 
 
 def _row_digest(
-    arithmetic: Arithmetic[Value, Value, Value], phase: Phase, log_height: int, opening: TreeOpening[Value, Value]
+    arithmetic: Arithmetic[Value, Value, Value],
+    phase: Phase,
+    log_height: int,
+    opening: TreeOpening[Value, Value],
 ) -> Value:
     elements: list[Value] = []
     for matrix, row in zip(phase.matrices, opening.rows, strict=True):
@@ -138,7 +149,9 @@ def _deep_value(
     """The random combination of (column(x) - value) / (x - point) over all columns and points of one height."""
     place = x * GENERATOR
     reason = Reason.OUT_OF_DOMAIN_POINT_IN_DOMAIN
-    total = (deep.current_claim - _combine(deep.current, query)) * arithmetic.inverse(deep.point - place, reason)
+    total = (deep.current_claim - _combine(deep.current, query)) * arithmetic.inverse(
+        deep.point - place, reason
+    )
     if deep.next:
         numerator = deep.next_claim - _combine(deep.next, query)
         total = total + numerator * arithmetic.inverse(deep.next_point - place, reason)
@@ -169,7 +182,9 @@ def _as_extension(arithmetic: Arithmetic[Value, Value, Value], value: Value) -> 
 class _DomainWalk:
     """The point of the query and its inverse, carried through the folds."""
 
-    def __init__(self, arithmetic: Arithmetic[Value, Value, Value], bits: Sequence[Value], log_size: int) -> None:
+    def __init__(
+        self, arithmetic: Arithmetic[Value, Value, Value], bits: Sequence[Value], log_size: int
+    ) -> None:
         self.bits = bits
         self.log_size = log_size
         self.x = arithmetic.base(1)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from prover.field.compiler import inline_kernel, kernel
 from prover.field.simd import (
     add64,
+    as64,
     field_add,
     field_multiply,
     field_subtract,
@@ -21,7 +22,6 @@ from prover.field.simd import (
     montgomery_reduce,
     multiply_low_words,
     shift_right64,
-    as64,
     splat32,
     splat64,
     store32,
@@ -78,11 +78,26 @@ def combine_columns_kernel(
                 odd = shift_right64(even, np.uint64(32))
                 w0, w1 = splat64(weights[k, 0]), splat64(weights[k, 1])
                 w2, w3, w4 = splat64(weights[k, 2]), splat64(weights[k, 3]), splat64(weights[k, 4])
-                even0, odd0 = add64(even0, multiply_low_words(even, w0)), add64(odd0, multiply_low_words(odd, w0))
-                even1, odd1 = add64(even1, multiply_low_words(even, w1)), add64(odd1, multiply_low_words(odd, w1))
-                even2, odd2 = add64(even2, multiply_low_words(even, w2)), add64(odd2, multiply_low_words(odd, w2))
-                even3, odd3 = add64(even3, multiply_low_words(even, w3)), add64(odd3, multiply_low_words(odd, w3))
-                even4, odd4 = add64(even4, multiply_low_words(even, w4)), add64(odd4, multiply_low_words(odd, w4))
+                even0, odd0 = (
+                    add64(even0, multiply_low_words(even, w0)),
+                    add64(odd0, multiply_low_words(odd, w0)),
+                )
+                even1, odd1 = (
+                    add64(even1, multiply_low_words(even, w1)),
+                    add64(odd1, multiply_low_words(odd, w1)),
+                )
+                even2, odd2 = (
+                    add64(even2, multiply_low_words(even, w2)),
+                    add64(odd2, multiply_low_words(odd, w2)),
+                )
+                even3, odd3 = (
+                    add64(even3, multiply_low_words(even, w3)),
+                    add64(odd3, multiply_low_words(odd, w3)),
+                )
+                even4, odd4 = (
+                    add64(even4, multiply_low_words(even, w4)),
+                    add64(odd4, multiply_low_words(odd, w4)),
+                )
                 if k & 1:
                     even0, odd0, even1, odd1 = fold64(even0), fold64(odd0), fold64(even1), fold64(odd1)
                     even2, odd2, even3, odd3 = fold64(even2), fold64(odd2), fold64(even3), fold64(odd3)
@@ -189,7 +204,11 @@ def add_quotient_kernel(
                     value = field_add(field_multiply(value, x), splat32(adjugate[degree, k]))
                 # The prefix of this vector has been used, so its place holds the numerators' partner for a moment.
                 store32(prefixes, 16 * CHUNK + 16 * k, field_multiply(value, inverted))
-            a0, a1, a2 = load32(prefixes, 16 * CHUNK), load32(prefixes, 16 * CHUNK + 16), load32(prefixes, 16 * CHUNK + 32)
+            a0, a1, a2 = (
+                load32(prefixes, 16 * CHUNK),
+                load32(prefixes, 16 * CHUNK + 16),
+                load32(prefixes, 16 * CHUNK + 32),
+            )
             a3, a4 = load32(prefixes, 16 * CHUNK + 48), load32(prefixes, 16 * CHUNK + 64)
             b0 = field_subtract(splat32(claim[0]), load32(combined, row))
             b1 = field_subtract(splat32(claim[1]), load32(combined, length + row))
@@ -197,7 +216,10 @@ def add_quotient_kernel(
             b3 = field_subtract(splat32(claim[3]), load32(combined, 3 * length + row))
             b4 = field_subtract(splat32(claim[4]), load32(combined, 4 * length + row))
             # Products of degree five and up come back through X^5 = 1 - X^2.
-            p5 = field_add(field_add(field_multiply(a1, b4), field_multiply(a2, b3)), field_add(field_multiply(a3, b2), field_multiply(a4, b1)))
+            p5 = field_add(
+                field_add(field_multiply(a1, b4), field_multiply(a2, b3)),
+                field_add(field_multiply(a3, b2), field_multiply(a4, b1)),
+            )
             p6 = field_add(field_add(field_multiply(a2, b4), field_multiply(a3, b3)), field_multiply(a4, b2))
             p7 = field_add(field_multiply(a3, b4), field_multiply(a4, b3))
             p8 = field_multiply(a4, b4)
@@ -205,9 +227,15 @@ def add_quotient_kernel(
             c1 = field_add(field_add(field_multiply(a0, b1), field_multiply(a1, b0)), p6)
             c2 = field_add(field_add(field_multiply(a0, b2), field_multiply(a1, b1)), field_multiply(a2, b0))
             c2 = field_subtract(field_add(field_add(c2, p7), p8), p5)
-            c3 = field_add(field_add(field_multiply(a0, b3), field_multiply(a1, b2)), field_add(field_multiply(a2, b1), field_multiply(a3, b0)))
+            c3 = field_add(
+                field_add(field_multiply(a0, b3), field_multiply(a1, b2)),
+                field_add(field_multiply(a2, b1), field_multiply(a3, b0)),
+            )
             c3 = field_subtract(field_add(c3, p8), p6)
-            c4 = field_add(field_add(field_multiply(a0, b4), field_multiply(a1, b3)), field_add(field_multiply(a2, b2), field_multiply(a3, b1)))
+            c4 = field_add(
+                field_add(field_multiply(a0, b4), field_multiply(a1, b3)),
+                field_add(field_multiply(a2, b2), field_multiply(a3, b1)),
+            )
             c4 = field_subtract(field_add(c4, field_multiply(a4, b0)), p7)
             store32(word, row, field_add(load32(word, row), c0))
             store32(word, length + row, field_add(load32(word, length + row), c1))

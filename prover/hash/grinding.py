@@ -30,9 +30,7 @@ class GrindingError(RuntimeError):
     """No nonce does: the transcript has to be changed."""
 
 
-def search_in_waves(
-    find: Callable[[int, int], int | None], *, start: int, stop: int, threads: int
-) -> int:
+def search_in_waves(find: Callable[[int, int], int | None], *, start: int, stop: int, threads: int) -> int:
     """The smallest nonce that `find` accepts, whatever the number of threads."""
     while start < stop:
         end = min(stop, start + WAVE_PER_THREAD * threads)

@@ -130,7 +130,8 @@ def _permute_intrinsic(_typing: Any, states: Any, constants: Any) -> Any:
     def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
         base, numbers = (builder.inttoptr(value, INT64.as_pointer()) for value in values)
         pointers = [
-            builder.bitcast(builder.gep(base, [INT64(ROWS * lane)]), VECTOR.as_pointer()) for lane in range(LANES)
+            builder.bitcast(builder.gep(base, [INT64(ROWS * lane)]), VECTOR.as_pointer())
+            for lane in range(LANES)
         ]
         initial = [builder.load(pointer) for pointer in pointers]
         for value in initial:
@@ -319,6 +320,17 @@ def _grind_slice(
     return -1
 
 
+@kernel
+def _permute_slice(constants: int, scratch: int, count: int) -> None:
+    for _ in range(count):
+        permute_states(scratch, constants)
+
+
+def permute_repeatedly(scratch: Words, count: int) -> None:
+    """Permute eight states `count` times, in place. Twin: `keccak.keccak_f`."""
+    _permute_slice(CONSTANTS.ctypes.data, scratch.ctypes.data, count)
+
+
 def new_scratch(states: int) -> Words:
     """The memory one thread works in, aligned: a vector across two cache lines costs two loads."""
     words = STATE_WORDS * states
@@ -337,12 +349,18 @@ def _whole_lines(columns: Montgomery) -> Montgomery:
     return np.pad(columns, ((0, 0), (0, missing))) if missing else np.ascontiguousarray(columns)
 
 
-def hash_rows(matrices: Sequence[Montgomery], kind: HashKind, level: int, node_bytes: int, threads: int) -> Words:
+def hash_rows(
+    matrices: Sequence[Montgomery], kind: HashKind, level: int, node_bytes: int, threads: int
+) -> Words:
     """The digest of every row of matrices side by side, as planes (4, n)."""
     height = matrices[0].shape[1]
     padded = [_whole_lines(matrix) for matrix in matrices]
     addresses = np.array(
-        [matrix.ctypes.data + matrix.strides[0] * column for matrix in padded for column in range(len(matrix))],
+        [
+            matrix.ctypes.data + matrix.strides[0] * column
+            for matrix in padded
+            for column in range(len(matrix))
+        ],
         dtype=np.int64,
     )
     prefix = _prefix_word(kind, level, len(addresses))

@@ -1,8 +1,8 @@
 """The bytes that Keccak hashes: an eight-byte prefix, then elements of four bytes or digests.
 
-    byte 0   1      2     4        8
-         kind level suite length   ...
-              or label
+byte 0   1      2     4        8
+     kind level suite length   ...
+          or label
 """
 
 from collections.abc import Sequence

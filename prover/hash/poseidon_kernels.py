@@ -188,9 +188,15 @@ def _partial_rounds(scratch: int, state: int, numbers: Any) -> None:
         dot(state, weights, WIDTH // 2, constant, known + 8 * BLOCK * (element - 1))
     last = numbers.partial_rounds - 1
     for index in range(last):
-        weights, constant = numbers.cube_weights + 8 * numbers.cube_stride * index, numbers.cube_constants + 8 * index
+        weights, constant = (
+            numbers.cube_weights + 8 * numbers.cube_stride * index,
+            numbers.cube_constants + 8 * index,
+        )
         dot_cubed(known, weights, (WIDTH + index + 1) // 2, constant, cubes + 8 * BLOCK * (index + 1))
-    weights, constant = numbers.cube_weights + 8 * numbers.cube_stride * last, numbers.cube_constants + 8 * last
+    weights, constant = (
+        numbers.cube_weights + 8 * numbers.cube_stride * last,
+        numbers.cube_constants + 8 * last,
+    )
     dot(known, weights, (WIDTH + last + 1) // 2, constant, state)
     for element in range(1, WIDTH):
         weights = numbers.output_weights + 16 * numbers.output_pairs * (element - 1)
@@ -260,7 +266,9 @@ def _take_state(state: int, words: int, stride: int) -> None:
 
 
 @kernel
-def _permute_columns(states: int, out: int, stride: int, scratch: int, numbers: Any, start: int, stop: int) -> None:
+def _permute_columns(
+    states: int, out: int, stride: int, scratch: int, numbers: Any, start: int, stop: int
+) -> None:
     """Permute the states of rows start to stop; `stride` is a column in bytes. Twin: `poseidon.permute`."""
     for row in range(start, stop, BLOCK):
         _put_state(scratch, states + 4 * row, stride)
@@ -334,7 +342,9 @@ def _full_rounds_recorded(
 
 
 @kernel
-def _trace_slice(inputs: int, out: int, stride: int, scratch: int, numbers: Any, start: int, stop: int) -> None:
+def _trace_slice(
+    inputs: int, out: int, stride: int, scratch: int, numbers: Any, start: int, stop: int
+) -> None:
     """The columns of a Poseidon table. Twin: `poseidon.permute`, watched round by round."""
     mixed = scratch + 8 * STATE_WORDS
     for row in range(start, stop, BLOCK):
@@ -425,7 +435,11 @@ def hash_rows(
     height = matrices[0].shape[1]
     padded = [_whole_blocks(matrix) for matrix in matrices]
     addresses = np.array(
-        [matrix.ctypes.data + matrix.strides[0] * column for matrix in padded for column in range(len(matrix))],
+        [
+            matrix.ctypes.data + matrix.strides[0] * column
+            for matrix in padded
+            for column in range(len(matrix))
+        ],
         dtype=np.int64,
     )
     capacity = encode(np.array([0] * RATE + [kind, len(addresses), parameters.suite, level, 0, 0, 0, 0]))
@@ -469,9 +483,7 @@ def trace_columns(parameters: PoseidonParameters) -> int:
     return WIDTH * (1 + parameters.full_rounds) + parameters.partial_rounds
 
 
-def trace_rows(
-    inputs: Montgomery, out: Montgomery, parameters: PoseidonParameters, threads: int = 1
-) -> None:
+def trace_rows(inputs: Montgomery, out: Montgomery, parameters: PoseidonParameters, threads: int = 1) -> None:
     """The rows of a Poseidon table, one permutation each.
 
     Columns: 16 inputs; 16 for the state after each of the first full rounds; for each partial round the cube of
@@ -487,7 +499,13 @@ def trace_rows(
     def work(start: int, stop: int) -> None:
         scratch = new_scratch(numbers)
         _trace_slice(
-            padded.ctypes.data, target.ctypes.data, target.strides[0], scratch.ctypes.data, numbers, start, stop
+            padded.ctypes.data,
+            target.ctypes.data,
+            target.strides[0],
+            scratch.ctypes.data,
+            numbers,
+            start,
+            stop,
         )
 
     run_slices(threads, padded.shape[1], work, multiple=BLOCK)

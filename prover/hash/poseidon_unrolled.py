@@ -57,7 +57,8 @@ def invert_matrix(matrix: Sequence[Sequence[int]]) -> Matrix:
         for index in range(size):
             if index != column and (factor := rows[index][column]):
                 rows[index] = [
-                    (value - factor * other) % PRIME for value, other in zip(rows[index], rows[column], strict=True)
+                    (value - factor * other) % PRIME
+                    for value, other in zip(rows[index], rows[column], strict=True)
                 ]
     return tuple(tuple(row[size:]) for row in rows)
 
@@ -112,7 +113,9 @@ def partial_rounds(state: Sequence[int], unrolled: UnrolledPartialRounds) -> lis
         cubes.append(cube)
         total = sum(map(mul, weights, known))
     outputs = [total + unrolled.cube_input_constants[-1]]
-    for kept, weights, constant in zip(state[1:], unrolled.output_weights, unrolled.output_constants, strict=True):
+    for kept, weights, constant in zip(
+        state[1:], unrolled.output_weights, unrolled.output_constants, strict=True
+    ):
         outputs.append(kept + constant + sum(map(mul, weights, cubes)))
     return [value % PRIME for value in outputs]
 

@@ -167,7 +167,8 @@ def _state_step(cubes: bool, mixes: bool) -> Any:
                 elements = [_cube(builder, element) for element in elements]
             if mixes:
                 spread = [
-                    _spread(builder, builder.load(builder.gep(numbers, [INT64(element)]))) for element in range(WIDTH)
+                    _spread(builder, builder.load(builder.gep(numbers, [INT64(element)])))
+                    for element in range(WIDTH)
                 ]
                 elements = _mix(builder, elements, spread)
             for element, pointer in zip(elements, pointers, strict=True):
@@ -214,7 +215,10 @@ def _dot_step(starts_from_block: bool, cubes: bool) -> Any:
             for place in (0, 1):
                 number = builder.add(builder.shl(pair, INT64(1)), INT64(place))
                 lefts = [
-                    _load(builder, _vector_at(builder, builder.gep(known, [builder.mul(number, INT64(BLOCK))]), half))
+                    _load(
+                        builder,
+                        _vector_at(builder, builder.gep(known, [builder.mul(number, INT64(BLOCK))]), half),
+                    )
                     for half in PARTS
                 ]
                 factor = _spread_word(builder, builder.gep(factors, [number]))
@@ -244,7 +248,8 @@ def _dot_step(starts_from_block: bool, cubes: bool) -> Any:
 
 _RADIX_INVERSE = pow(MONTGOMERY_RADIX, -1, PRIME)
 _MATRIX = np.array(
-    [[MDS_FIRST_ROW[(column - row) % WIDTH] for column in range(WIDTH)] for row in range(WIDTH)], dtype=np.uint64
+    [[MDS_FIRST_ROW[(column - row) % WIDTH] for column in range(WIDTH)] for row in range(WIDTH)],
+    dtype=np.uint64,
 )
 
 

@@ -70,7 +70,9 @@ def _check_table(table: Table) -> None:
     if not table.main_names:
         raise CircuitError(f"table {table.name} has no column of its own")
     polynomials = [constraint.polynomial for constraint in table.constraints]
-    polynomials += [part for interaction in table.interactions for part in (*interaction.values, interaction.count)]
+    polynomials += [
+        part for interaction in table.interactions for part in (*interaction.values, interaction.count)
+    ]
     used = {(cell.kind, cell.round, cell.index) for cell in cells_of(polynomials)}
     for index, column in enumerate(table.main_names):
         # Soundness: a column that no constraint and no message reads can hold anything; it is a mistake.
@@ -79,7 +81,9 @@ def _check_table(table: Table) -> None:
     for cell in cells_of(constraint.polynomial for constraint in table.constraints):
         if cell.kind is CellKind.CHALLENGE_COLUMN:
             if cell.index >= len(table.challenge_names(cell.round)):
-                raise CircuitError(f"table {table.name}: a challenge column of round {cell.round} is not declared")
+                raise CircuitError(
+                    f"table {table.name}: a challenge column of round {cell.round} is not declared"
+                )
         elif cell.kind in {CellKind.SELECTOR, CellKind.BUS_SUM_SHARE, CellKind.COMBINER}:
             raise CircuitError(f"table {table.name}: a constraint reads a {cell.kind} cell directly")
     if table.challenge_columns and table.fill_challenge_columns is None:
@@ -109,7 +113,9 @@ def _check_buses(circuit: Circuit) -> None:
 def check_heights(circuit: Circuit, log_heights: Sequence[int], log_blowup: int) -> None:
     """Refuse heights at which a column would not be bound or a multiplicity could wrap."""
     if len(log_heights) != len(circuit.tables):
-        raise CircuitError(f"circuit {circuit.name} has {len(circuit.tables)} tables, not {len(log_heights)} heights")
+        raise CircuitError(
+            f"circuit {circuit.name} has {len(circuit.tables)} tables, not {len(log_heights)} heights"
+        )
     for table, log_height in zip(circuit.tables, log_heights, strict=True):
         if not 0 <= log_height <= TWO_ADICITY - log_blowup:
             raise CircuitError(
@@ -118,7 +124,9 @@ def check_heights(circuit: Circuit, log_heights: Sequence[int], log_blowup: int)
         for column in table.periodic:
             # Soundness: the verifier evaluates a column of exactly this period.
             if len(column.values) > 1 << log_height:
-                raise CircuitError(f"table {table.name}: periodic column {column.name} is longer than the table")
+                raise CircuitError(
+                    f"table {table.name}: periodic column {column.name} is longer than the table"
+                )
     totals: dict[str, int] = {}
     for table, log_height in zip(circuit.tables, log_heights, strict=True):
         for interaction in table.interactions:
@@ -127,4 +135,6 @@ def check_heights(circuit: Circuit, log_heights: Sequence[int], log_blowup: int)
     for name, total in totals.items():
         # Soundness: a message sent p times in all would count as never sent.
         if total >= PRIME:
-            raise CircuitError(f"bus {name} could carry {total} messages, which is not below the prime {PRIME}")
+            raise CircuitError(
+                f"bus {name} could carry {total} messages, which is not below the prime {PRIME}"
+            )

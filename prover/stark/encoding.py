@@ -1,12 +1,14 @@
 """Proof bytes: a canonical, versioned encoding with hard limits, decoded strictly.
 
-    magic 4 | version 2 | hiding 1 | circuit name: length 1, ASCII | key digest 32 | parameters | heights: count 2, 1 each
-    | statement: count 2, 4 each | positions 4 each | roots | bus sums | openings | fold roots | final polynomial | nonces
+    magic 4 | version 2 | hiding 1 | circuit name: length 1, ASCII | key digest 32 | parameters 47
+    | heights: count 2, 1 each | statement: count 4, 4 each | positions 4 each | roots | bus sums | openings
+    | fold roots | final polynomial | nonces
     | for each tree: its distinct rows by ascending position, then the shared nodes of its paths
 
 Integers are big-endian.  A field element is 4 bytes below the prime.  An extension element is five of them.
 A digest is node_bytes bytes under Keccak, eight elements under Poseidon.
-All counts behind the heading follow from the key, so nothing in a proof can claim memory that its length does not pay for.
+All counts behind the heading follow from the key.
+So nothing in a proof can claim memory that its length does not pay for.
 """
 
 from __future__ import annotations
@@ -175,7 +177,9 @@ def read_heading(reader: Reader) -> Heading:
     return Heading(name.decode("ascii"), key_digest, parameters, log_heights, statement)
 
 
-def encode_proof(key: VerificationKey, statement: Sequence[int], proof: NumberProof, positions: Sequence[int]) -> bytes:
+def encode_proof(
+    key: VerificationKey, statement: Sequence[int], proof: NumberProof, positions: Sequence[int]
+) -> bytes:
     """The canonical bytes of a proof; `positions` are those that its transcript drew."""
     return write_proof(key, statement, proof, positions).content
 
@@ -317,7 +321,8 @@ def _write_tree(
 ) -> None:
     tree = _tree_shape(shape, phase)
     by_leaf = {
-        position % (1 << tree.log_size): opening for position, opening in zip(positions, openings, strict=True)
+        position % (1 << tree.log_size): opening
+        for position, opening in zip(positions, openings, strict=True)
     }
     leaves = _leaves(tree, positions)
     writer.section = f"rows of {phase.name}"

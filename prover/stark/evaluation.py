@@ -24,7 +24,9 @@ def selectors_on_coset(log_height: int, shift: int, threads: int) -> Montgomery:
     from_first = encode((points + (PRIME - 1)) % PRIME)
     from_last = encode((points + (PRIME - domain.last_row)) % PRIME)
     scale = np.uint64(vanishing)
-    inverses = [decode(base_batch_inverse(d, threads=threads)).astype(np.uint64) for d in (from_first, from_last)]
+    inverses = [
+        decode(base_batch_inverse(d, threads=threads)).astype(np.uint64) for d in (from_first, from_last)
+    ]
     return np.stack([*(encode(i * scale % PRIME) for i in inverses), from_last])
 
 
@@ -41,7 +43,9 @@ def evaluation_weights(log_height: int, shift: int, point: Extension, threads: i
     weights = np.repeat(encode(np.array(canonical(constant), dtype=np.int64))[:, None], height, axis=1)
     nothing = np.zeros((5, height), dtype=np.uint32)
     points = coset_points(log_height, 1)
-    add_quotient_of_differences(weights, nothing, canonical(factor * place), points, canonical(place), threads)
+    add_quotient_of_differences(
+        weights, nothing, canonical(factor * place), points, canonical(place), threads
+    )
     return weights
 
 

@@ -134,7 +134,8 @@ class NumberArithmetic(Arithmetic[Number, Quintic, LaneDigest]):
         """All queries as one, with a lane for each."""
         bits = [stack([_scalar(bit) for bit in column]) for column in zip(*positions, strict=True)]
         phases = tuple(
-            self._stack_openings([query.phases[i] for query in queries]) for i in range(len(queries[0].phases))
+            self._stack_openings([query.phases[i] for query in queries])
+            for i in range(len(queries[0].phases))
         )
         folds = tuple(
             self._stack_openings([query.folds[i] for query in queries]) for i in range(len(queries[0].folds))
@@ -146,7 +147,9 @@ class NumberArithmetic(Arithmetic[Number, Quintic, LaneDigest]):
     ) -> TreeOpening[Number, LaneDigest]:
         rows = []
         for matrix in range(len(openings[0].rows)):
-            lanes = np.array([[_scalar(v) for v in opening.rows[matrix]] for opening in openings], dtype=np.uint64)
+            lanes = np.array(
+                [[_scalar(v) for v in opening.rows[matrix]] for opening in openings], dtype=np.uint64
+            )
             rows.append(tuple(Number(column) for column in np.ascontiguousarray(lanes.T)))
         path: list[LaneDigest] = []
         for depth in range(len(openings[0].path)):

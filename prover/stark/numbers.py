@@ -55,7 +55,9 @@ class Quintic:
 
     def __add__(self, other: Quintic | Number | int) -> Quintic:
         if isinstance(other, Quintic):
-            return Quintic([(a + b) % PRIME for a, b in zip(self.coordinates, other.coordinates, strict=True)])
+            return Quintic(
+                [(a + b) % PRIME for a, b in zip(self.coordinates, other.coordinates, strict=True)]
+            )
         return Quintic([(self.coordinates[0] + _value(other)) % PRIME, *self.coordinates[1:]])
 
     def __sub__(self, other: Quintic | Number | int) -> Quintic:

@@ -146,7 +146,9 @@ class Proving:
         self.stages = stages
         self.statement = [int(value) for value in statement]
         if len(self.statement) != self.shape.public_count:
-            raise CircuitError(f"the statement has {len(self.statement)} values, not {self.shape.public_count}")
+            raise CircuitError(
+                f"the statement has {len(self.statement)} values, not {self.shape.public_count}"
+            )
         if any(not 0 <= value < PRIME for value in self.statement):
             raise CircuitError("a public value is not a canonical field element")
         if len(traces) != len(self.shape.tables):
@@ -154,7 +156,9 @@ class Proving:
         for table, log_height, trace in zip(self.shape.tables, self.shape.log_heights, traces, strict=True):
             _check_matrix(table.name, "main", trace, len(table.main_names), log_height)
         self.traces = tuple(np.ascontiguousarray(trace) for trace in traces)
-        self.transcript: AnyTranscript = integer_transcript(SuiteId(self.parameters.suite.number), compiled=True)
+        self.transcript: AnyTranscript = integer_transcript(
+            SuiteId(self.parameters.suite.number), compiled=True
+        )
         self.commitments: dict[str, Commitment] = {}
         self.round_traces: list[dict[int, Montgomery]] = []
         self.challenges: list[list[Extension]] = []
@@ -225,7 +229,8 @@ class Proving:
             for table, evaluations in enumerate(pieces):
                 log_height, count = self.shape.log_heights[table], len(evaluations)
                 matrix = np.empty(
-                    (EXTENSION_DEGREE * count, 1 << self.parameters.log_blowup, 1 << log_height), dtype=np.uint32
+                    (EXTENSION_DEGREE * count, 1 << self.parameters.log_blowup, 1 << log_height),
+                    dtype=np.uint32,
                 )
                 for position, piece in enumerate(evaluations):
                     extend_from_coset(
@@ -256,12 +261,16 @@ class Proving:
                 tuple(
                     self._open_quotient(matrix.table)
                     if phase.name == "quotient"
-                    else self._open_matrix(phase.name, matrix.table, matrix.next_columns, weights[matrix.log_height])
+                    else self._open_matrix(
+                        phase.name, matrix.table, matrix.next_columns, weights[matrix.log_height]
+                    )
                     for matrix in phase.matrices
                 )
                 for phase in self.shape.phases
             )
-        opened = [value for phase in openings for matrix in phase for value in (*matrix.current, *matrix.next)]
+        opened = [
+            value for phase in openings for matrix in phase for value in (*matrix.current, *matrix.next)
+        ]
         self.transcript.absorb_extension(Label.OPENINGS, opened)
         return openings
 
@@ -299,7 +308,10 @@ class Proving:
     def _answer(self, position: int, words: list[FoldedWord]) -> Query[int, Extension, Digest]:
         phases = [self.commitments[phase.name] for phase in self.shape.phases]
         return Query(
-            tuple(_open_tree(commitment.tree, commitment.phase.log_height, position, self) for commitment in phases),
+            tuple(
+                _open_tree(commitment.tree, commitment.phase.log_height, position, self)
+                for commitment in phases
+            ),
             tuple(_open_tree(word.tree, word.log_rows_height, position, self) for word in words),
         )
 
@@ -353,7 +365,9 @@ class Proving:
     def _trace_sources(self, table: int) -> Sources:
         """The columns of a table on the trace domain itself."""
         rounds = {
-            number: filled[table] for number, filled in enumerate(self.round_traces, start=1) if table in filled
+            number: filled[table]
+            for number, filled in enumerate(self.round_traces, start=1)
+            if table in filled
         }
         height = 1 << self.shape.log_heights[table]
         return Sources(
@@ -371,7 +385,12 @@ class Proving:
                 if table.interactions:
                     degree = max(self.key.verification.circuit.tables[index].degree, 3)
                     planes, bus_sum = fill_bus_columns(
-                        table, round, degree, self._trace_sources(index), self._constants(index, None), self.threads
+                        table,
+                        round,
+                        degree,
+                        self._trace_sources(index),
+                        self._constants(index, None),
+                        self.threads,
                     )
                     filled[index] = planes
                     self.bus_sums.append(bus_sum)
@@ -386,7 +405,9 @@ class Proving:
         planes = [[value[k] for value in column] for column in columns for k in range(EXTENSION_DEGREE)]
         return encode(np.array(planes, dtype=np.int64))
 
-    def _constants(self, table: int, combiner: Extension | None, scale: int = 1) -> dict[Cell, int | Extension]:
+    def _constants(
+        self, table: int, combiner: Extension | None, scale: int = 1
+    ) -> dict[Cell, int | Extension]:
         """The values of all cells that are the same on every row; the scale multiplies every combiner power."""
         constants: dict[Cell, int | Extension] = {
             Cell(CellKind.PUBLIC, i): value for i, value in enumerate(self.statement)
@@ -503,7 +524,9 @@ class Proving:
                     if matrix.log_height != log_height:
                         continue
                     is_on_trace = phase.name != "quotient"
-                    source = self._matrix_on_trace(phase.name, matrix.table) if is_on_trace else extended[position]
+                    source = (
+                        self._matrix_on_trace(phase.name, matrix.table) if is_on_trace else extended[position]
+                    )
                     chosen = ((range(matrix.columns), opened.current), (matrix.next_columns, opened.next))
                     for weighed, (indices, values) in zip(columns, chosen, strict=True):
                         for column, value in zip(indices, values, strict=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prover.air.expression import CellKind, Cell, Expression, Operation, topological_order
+from prover.air.expression import Cell, CellKind, Expression, Operation, topological_order
 from prover.air.table import Table
 from prover.soundness import SecurityShape, SoundnessReport, soundness
 from prover.stark.key import VerificationKey
@@ -29,7 +29,11 @@ def security_shape(key: VerificationKey) -> SecurityShape:
             degree
             for round in range(1, shape.rounds + 1)
             if round != shape.bus_round
-            and (degree := sum(h * challenge_degree(t, round) for h, t in zip(heights, shape.tables, strict=True)))
+            and (
+                degree := sum(
+                    h * challenge_degree(t, round) for h, t in zip(heights, shape.tables, strict=True)
+                )
+            )
         ),
     )
 

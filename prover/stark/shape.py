@@ -67,11 +67,16 @@ class Shape:
     @cached_property
     def phases(self) -> tuple[Phase, ...]:
         """The commitments in the order in which they are made; phases without a column are left out."""
-        columns_of = [("preprocessed", [self._preprocessed(i) for i in range(len(self.tables))])]
-        columns_of.append(("main", [self._main(i) for i in range(len(self.tables))]))
-        for round in range(1, self.rounds + 1):
-            columns_of.append((f"challenge round {round}", [self._round(i, round) for i in range(len(self.tables))]))
-        columns_of.append(("quotient", [self._quotient(i) for i in range(len(self.tables))]))
+        tables = range(len(self.tables))
+        columns_of = [
+            ("preprocessed", [self._preprocessed(i) for i in tables]),
+            ("main", [self._main(i) for i in tables]),
+            *(
+                (f"challenge round {round}", [self._round(i, round) for i in tables])
+                for round in range(1, self.rounds + 1)
+            ),
+            ("quotient", [self._quotient(i) for i in tables]),
+        ]
         phases = (Phase(name, tuple(m for m in matrices if m.columns)) for name, matrices in columns_of)
         return tuple(phase for phase in phases if phase.matrices)
 
@@ -106,7 +111,7 @@ class Shape:
     @property
     def log_final_length(self) -> int:
         """The log2 of the number of coefficients at which folding stops, at the latest at the lowest table."""
-        return min(self.parameters.log_final_length, min(self.log_heights))
+        return min(self.parameters.log_final_length, *self.log_heights)
 
     @cached_property
     def folds(self) -> tuple[FoldStep, ...]:
@@ -129,7 +134,11 @@ class Shape:
             *(
                 Phase(
                     f"fold {number}",
-                    (MatrixShape(0, EXTENSION_DEGREE << step.log_arity, step.log_height - step.log_arity, ()),),
+                    (
+                        MatrixShape(
+                            0, EXTENSION_DEGREE << step.log_arity, step.log_height - step.log_arity, ()
+                        ),
+                    ),
                 )
                 for number, step in enumerate(self.folds)
             ),
@@ -147,13 +156,17 @@ class Shape:
 
     def _main(self, i: int) -> MatrixShape:
         table = self.tables[i]
-        return MatrixShape(i, len(table.main_names), self.log_heights[i], table.next_row_columns(CellKind.MAIN))
+        return MatrixShape(
+            i, len(table.main_names), self.log_heights[i], table.next_row_columns(CellKind.MAIN)
+        )
 
     def _round(self, i: int, round: int) -> MatrixShape:
         table = self.tables[i]
         wide = table.next_row_columns(CellKind.CHALLENGE_COLUMN, round)
         planes = tuple(EXTENSION_DEGREE * column + k for column in wide for k in range(EXTENSION_DEGREE))
-        return MatrixShape(i, EXTENSION_DEGREE * len(table.challenge_names(round)), self.log_heights[i], planes)
+        return MatrixShape(
+            i, EXTENSION_DEGREE * len(table.challenge_names(round)), self.log_heights[i], planes
+        )
 
     def _quotient(self, i: int) -> MatrixShape:
         return MatrixShape(i, EXTENSION_DEGREE << self.log_quotient_pieces(i), self.log_heights[i], ())

@@ -156,7 +156,16 @@ class Verification:
         if self.shape.phase("preprocessed") is not None:
             phase_roots.insert(0, self.preprocessed_root)
         for query, bits in self.arithmetic.gather(self.proof.queries, positions):
-            check_query(self.arithmetic, self.shape, phase_roots, inputs, folds, self.proof.final_polynomial, query, bits)
+            check_query(
+                self.arithmetic,
+                self.shape,
+                phase_roots,
+                inputs,
+                folds,
+                self.proof.final_polynomial,
+                query,
+                bits,
+            )
 
     def _grind(self, label: Label, bits: int, reason: Reason) -> None:
         self.challenger.check_grinding(label, next(self._nonces), bits, reason)

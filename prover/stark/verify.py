@@ -72,7 +72,9 @@ def verify_messages(
 
 def _demand_bits(key: VerificationKey, required_bits: int, *, accept_insecure: bool) -> SoundnessReport:
     if key.parameters.is_insecure and not accept_insecure:
-        raise ProofRefused(Reason.INSECURE_PARAMETERS, f"the parameters {key.parameters.name} are for tests only")
+        raise ProofRefused(
+            Reason.INSECURE_PARAMETERS, f"the parameters {key.parameters.name} are for tests only"
+        )
     security = report_of(key)
     if not key.parameters.is_insecure and security.minimum < required_bits:
         raise ProofRefused(

@@ -117,6 +117,11 @@ def test_a_cut_or_extended_transaction_is_refused(length: int) -> None:
             decode_transaction(wrong)
 
 
+def test_a_record_of_another_length_is_refused() -> None:
+    with pytest.raises(MalformedError, match=r"^TradeRecord is 26 bytes, not 25$"):
+        unpack(TradeRecord, bytes(25))
+
+
 def test_an_unknown_tag_is_refused() -> None:
     with pytest.raises(MalformedError, match=r"^no transaction has this tag$"):
         decode_transaction(len(TRANSACTIONS).to_bytes(2, "big"))

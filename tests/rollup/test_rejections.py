@@ -1,4 +1,7 @@
-"""Each reason for which the rules refuse, met once by the plainest breach of its rule."""
+"""Each reason for which the rules refuse, met by the plainest breaches of its rule.
+
+The file is long because every reason has its own breach, and they are read best side by side.
+"""
 
 from __future__ import annotations
 

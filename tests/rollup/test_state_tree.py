@@ -138,7 +138,7 @@ def test_an_empty_tree_is_hashed_from_empty_leaves_by_the_ordinary_rule() -> Non
 
 def test_leaf_formats_have_fixed_lengths_and_canonical_elements() -> None:
     state = a_day_of_trading().state
-    account, group = state.account(ALICE), state.group(7)
+    account, group = state.account(ALICE), state.group(GroupId(7))
     assert account is not None
     assert group is not None
     digest = (1,) * 8

@@ -245,7 +245,7 @@ class House:
         return found
 
     def group(self, group: int = 7) -> Group:
-        found = self.state.group(group)
+        found = make(self.state.group, group)
         assert found is not None
         return found
 

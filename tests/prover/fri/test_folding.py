@@ -22,7 +22,7 @@ def fold_coefficients(coefficients: list[Extension], challenge: Extension) -> li
 
 def random_elements(seed: int, count: int) -> list[Extension]:
     rows = np.random.default_rng(seed).integers(0, PRIME, size=(count, 5))
-    return [canonical(Quintic(row)) for row in rows]
+    return [canonical(Quintic(list(row))) for row in rows]
 
 
 def word_of(coefficients: list[Extension], log_blowup: int) -> Montgomery:
@@ -54,7 +54,9 @@ def test_a_row_folds_to_the_value_of_the_folded_polynomial(log_arity: int) -> No
     assert canonical(fold_row(row, ratio, scale, Number(HALF))) == canonical(expected)
 
 
-@pytest.mark.parametrize(("log_height", "log_arity", "log_blowup"), [(3, 3, 1), (5, 2, 2), (6, 3, 2), (7, 1, 1)])
+@pytest.mark.parametrize(
+    ("log_height", "log_arity", "log_blowup"), [(3, 3, 1), (5, 2, 2), (6, 3, 2), (7, 1, 1)]
+)
 def test_the_prover_folds_words_to_words_of_the_folded_polynomial(
     log_height: int, log_arity: int, log_blowup: int
 ) -> None:

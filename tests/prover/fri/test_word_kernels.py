@@ -22,7 +22,7 @@ def words(seed: int, *shape: int) -> NDArray[np.uint32]:
 
 
 def element(seed: int) -> Extension:
-    return canonical(Quintic(np.random.default_rng(seed).integers(0, PRIME, size=5)))
+    return canonical(Quintic(list(np.random.default_rng(seed).integers(0, PRIME, size=5))))
 
 
 @pytest.mark.parametrize("length", LENGTHS)

@@ -5,8 +5,9 @@ import pytest
 from numpy.typing import NDArray
 
 from prover.field.koalabear import PRIME, decode, encode
-from prover.hash import poseidon_kernels
+from prover.hash import keccak_kernels, poseidon_kernels
 from prover.hash.domain import HashKind
+from prover.hash.keccak import LANES, keccak_f
 from prover.hash.poseidon import (
     POSEIDON16_20,
     POSEIDON16_36,
@@ -114,7 +115,8 @@ def test_the_kind_and_level_of_rows_can_be_chosen() -> None:
 
 @EVERY_SUITE
 @pytest.mark.parametrize(
-    ("blowup", "height"), [(1, 2), (2, 1), (4, 1), (16, 1), (2, 2), (8, 4), (4, 16), (2, 64), (4, 128), (1, 64)]
+    ("blowup", "height"),
+    [(1, 2), (2, 1), (4, 1), (16, 1), (2, 2), (8, 4), (4, 16), (2, 64), (4, 128), (1, 64)],
 )
 def test_parents_stand_where_the_halved_cosets_want_them(suite: AnySuite, blowup: int, height: int) -> None:
     size, half = blowup * height, blowup * height // 2
@@ -140,3 +142,13 @@ def test_injected_rows_become_right_children(suite: AnySuite) -> None:
     for place in (0, 20):
         left, right = suite.digest_at(nodes, place), suite.digest_at(rows, place)
         assert suite.digest_at(mixed, place) == suite.compress(left, right, 4)  # type: ignore[arg-type]
+
+
+def test_eight_states_are_permuted_as_one_by_one() -> None:
+    words = np.random.default_rng(3).integers(0, 2**64, (LANES, keccak_kernels.ROWS), dtype=np.uint64)
+    scratch = keccak_kernels.new_scratch(1)
+    scratch[:] = words.reshape(-1)
+    keccak_kernels.permute_repeatedly(scratch, 2)
+    for row in range(keccak_kernels.ROWS):
+        expected = keccak_f(keccak_f([int(word) for word in words[:, row]]))
+        assert scratch.reshape(words.shape)[:, row].tolist() == expected

@@ -1,4 +1,4 @@
-"""Poseidon on integers: published answers, a second implementation from the definition, and the sponge's separations."""
+"""Poseidon on integers: published answers, a second implementation, and the sponge's separations."""
 
 import json
 from collections.abc import Sequence
@@ -31,7 +31,9 @@ STATES = st.lists(st.integers(0, PRIME - 1), min_size=16, max_size=16)
 EDGES = [[0] * 16, [1] * 16, [PRIME - 1] * 16, [0, PRIME - 1] * 8]
 
 
-def by_the_definition(state: Sequence[int], partial_rounds: int, constants: Sequence[Sequence[int]]) -> list[int]:
+def by_the_definition(
+    state: Sequence[int], partial_rounds: int, constants: Sequence[Sequence[int]]
+) -> list[int]:
     """A second implementation: nothing of the product but the numbers."""
     row = VECTORS["mds_first_row"]
     matrix = [[row[(column - line) % 16] for column in range(16)] for line in range(16)]
@@ -116,24 +118,19 @@ def test_the_linear_layer_serves_any_ring() -> None:
     assert max(sum(line.weights) for line in lines) == 371
 
 
-@settings(deadline=None, max_examples=20)
-@given(st.lists(st.lists(st.integers(0, PRIME - 1), min_size=4, max_size=4), min_size=4, max_size=4))
-def test_a_matrix_times_its_inverse_is_the_identity(matrix: list[list[int]]) -> None:
-    matrix = [[value + (PRIME * (row == column)) + 7**(4 * row + column) for column, value in enumerate(line)]
-              for row, line in enumerate(matrix)]
-    try:
-        inverse = invert_matrix(matrix)
-    except StopIteration:
-        return
-    identity = tuple(tuple(int(row == column) for column in range(4)) for row in range(4))
-    assert multiply_matrices(matrix, inverse) == identity
+def test_a_matrix_times_its_inverse_is_the_identity() -> None:
+    # The first pivot is zero, so rows have to change places.
+    matrix = ((0, 2, PRIME - 1), (5, 0, 7), (1, 1, 1))
+    identity = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
+    assert multiply_matrices(matrix, invert_matrix(matrix)) == identity
+    assert multiply_matrices(invert_matrix(matrix), matrix) == identity
 
 
 def test_the_sponge_is_the_layout_of_the_documentation() -> None:
     elements = list(range(100, 111))
     state = [0] * 8 + [HashKind.ORDER, 11, 1, 9, 0, 0, 0, 0]
     state = list(permute(elements[:8] + state[8:], POSEIDON16_20))
-    state = list(permute([*elements[8:], *[0] * 5] + state[8:], POSEIDON16_20))
+    state = list(permute([*elements[8:], *([0] * 5), *state[8:]], POSEIDON16_20))
     assert list(sponge(POSEIDON16_20, HashKind.ORDER, elements, 9)) == state[:8]
 
 
@@ -159,8 +156,8 @@ def test_a_node_is_the_layout_of_the_documentation() -> None:
     left, right = list(range(8)), list(range(50, 58))
     inputs = [*left, *right[:7], right[7] + 6]
     outputs = permute(inputs, POSEIDON16_20)
-    assert compress(left, right, 5, POSEIDON16_20) == tuple(a + b - PRIME * (a + b >= PRIME) for a, b in zip(
-        inputs[:8], outputs[:8], strict=True))
+    fed_forward = tuple((a + b) % PRIME for a, b in zip(inputs[:8], outputs[:8], strict=True))
+    assert compress(left, right, 5, POSEIDON16_20) == fed_forward
 
 
 def test_order_level_and_suite_separate_nodes() -> None:

@@ -15,14 +15,16 @@ def test_suite_numbers_are_those_of_the_parameters() -> None:
 
 
 def test_a_keccak_row_is_the_layout_of_the_documentation() -> None:
-    preimage = bytes.fromhex("0100000300000002" "0000000500000007")
+    preimage = bytes.fromhex("01000003000000020000000500000007")
     assert KeccakSuite().hash_elements(HashKind.ROW, [5, 7]) == keccak256(preimage)
     assert KeccakSuite(26).hash_elements(HashKind.ROW, [5, 7]) == keccak256(preimage)[:26]
 
 
 def test_a_keccak_node_is_the_layout_of_the_documentation() -> None:
     left, right = bytes(range(32)), bytes(range(100, 132))
-    assert KeccakSuite().compress(left, right, 9) == keccak256(bytes.fromhex("0d09000300000040") + left + right)
+    assert KeccakSuite().compress(left, right, 9) == keccak256(
+        bytes.fromhex("0d09000300000040") + left + right
+    )
     short = keccak256(bytes.fromhex("0d09000300000034") + left[:26] + right[:26])[:26]
     assert KeccakSuite(26).compress(left[:26], right[:26], 9) == short
 

@@ -1,0 +1,162 @@
+"""Leaves in the bytes of a checkpoint. Only the node reads them; what is hashed is in `rollup.leaf_formats`.
+
+    account   owner (20), has key (1), suite (2), key (14 x 4), nonce (4), floor (4), cash (8), positions (8 + 4 each)
+    slot      number (4), filled (4)
+    group     underlying (2), expiry (8), cap (4), tick (4), lot (4), tick value (4), price or minus one (8), pool (8),
+              series (8 each)
+    system    chain (8), contract (20), batch (4), queue (4), time (8), owed (8), version (4), fees (2 + 2),
+              treasury (4)
+
+All big-endian; the place of a leaf says which kind it is.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import cast
+
+from rollup.authority import Coordinate, TradingKey
+from rollup.instruments import Group, SeriesId
+from rollup.state import (
+    SYSTEM_INDEX,
+    Account,
+    Deployment,
+    Leaf,
+    LeafIndex,
+    OrderSlot,
+    Parameters,
+    Position,
+    System,
+)
+from rollup.units import (
+    AccountId,
+    Address,
+    Amount,
+    BatchNumber,
+    ChainId,
+    GroupId,
+    Nonce,
+    OrderNumber,
+    QueuePosition,
+    RatePerMillion,
+    SlotIndex,
+    SuiteId,
+    Ticks,
+    Time,
+    UnderlyingId,
+    Version,
+)
+
+_ACCOUNT = Struct(">20sBH14IIIQ")
+_POSITION = Struct(">Qi")
+_SLOT = Struct(">II")
+_GROUP = Struct(">HQIIIIqq")
+_SERIES = Struct(">Q")
+_SYSTEM = Struct(">Q20sIIQQIHHI")
+_NO_KEY = (0,) * 14
+_KEY_LENGTH = 14
+_IS_SHARED = 1 << 33
+_IS_SLOT = 1 << 8
+
+
+def encode_leaf(leaf: Leaf) -> bytes:
+    """Spell a leaf."""
+    match leaf:
+        case OrderSlot():
+            return _SLOT.pack(leaf.number, leaf.filled)
+        case Account():
+            key = leaf.key
+            head = _ACCOUNT.pack(
+                leaf.owner.to_bytes(20),
+                key is not None,
+                0 if key is None else key.suite,
+                *(_NO_KEY if key is None else key.x + key.y),
+                leaf.nonce,
+                leaf.order_floor,
+                leaf.cash,
+            )
+            return head + b"".join(_POSITION.pack(*position) for position in leaf.positions)
+        case Group():
+            head = _GROUP.pack(
+                leaf.underlying,
+                leaf.expiry,
+                leaf.cap,
+                leaf.tick_micro_dollars,
+                leaf.lot_micro_units,
+                leaf.tick_value,
+                -1 if leaf.settlement_price is None else leaf.settlement_price,
+                leaf.pool,
+            )
+            return head + b"".join(_SERIES.pack(series) for series in leaf.series)
+        case System():
+            parameters = leaf.parameters
+            return _SYSTEM.pack(
+                leaf.deployment.chain,
+                leaf.deployment.contract.to_bytes(20),
+                leaf.batch_number,
+                leaf.queue_position,
+                leaf.time,
+                leaf.owed,
+                parameters.version,
+                parameters.maker_fee_rate,
+                parameters.taker_fee_rate,
+                parameters.treasury,
+            )
+
+
+def decode_leaf(index: LeafIndex, encoded: bytes) -> Leaf:
+    """Read the leaf of a place."""
+    if not index & _IS_SHARED:
+        account = AccountId(index >> 9)
+        if index & _IS_SLOT:
+            number, filled = _SLOT.unpack(encoded)
+            return OrderSlot(account, SlotIndex(index & 0xFF), OrderNumber(number), filled)
+        return _decode_account(account, encoded)
+    return (
+        _decode_system(encoded) if index == SYSTEM_INDEX else _decode_group(GroupId(index & 0xFFFF), encoded)
+    )
+
+
+def _decode_account(account: AccountId, encoded: bytes) -> Account:
+    owner, has_key, suite, *numbers, nonce, floor, cash = _ACCOUNT.unpack_from(encoded)
+    key = None
+    if has_key:
+        x, y = cast("Coordinate", tuple(numbers[:7])), cast("Coordinate", tuple(numbers[7:_KEY_LENGTH]))
+        key = TradingKey(SuiteId(suite), x, y)
+    positions = tuple(
+        [Position(SeriesId(series), lots) for series, lots in _POSITION.iter_unpack(encoded[_ACCOUNT.size :])]
+    )
+    return Account(
+        account,
+        Address(int.from_bytes(owner)),
+        key,
+        Nonce(nonce),
+        OrderNumber(floor),
+        Amount(cash),
+        positions,
+    )
+
+
+def _decode_group(group: GroupId, encoded: bytes) -> Group:
+    underlying, expiry, cap, tick, lot, tick_value, price, pool = _GROUP.unpack_from(encoded)
+    return Group(
+        group,
+        UnderlyingId(underlying),
+        Time(expiry),
+        Ticks(cap),
+        tick,
+        lot,
+        tick_value,
+        tuple(SeriesId(series) for (series,) in _SERIES.iter_unpack(encoded[_GROUP.size :])),
+        None if price < 0 else Ticks(price),
+        pool,
+    )
+
+
+def _decode_system(encoded: bytes) -> System:
+    chain, contract, batch, queue, time, owed, version, maker, taker, treasury = _SYSTEM.unpack(encoded)
+    parameters = Parameters(
+        Version(version), RatePerMillion(maker), RatePerMillion(taker), AccountId(treasury)
+    )
+    deployment = Deployment(ChainId(chain), Address(int.from_bytes(contract)))
+    return System(deployment, BatchNumber(batch), QueuePosition(queue), Time(time), Amount(owed), parameters)

@@ -1,0 +1,332 @@
+"""Every message is fixed before the challenge that tests it (lines 1, 3 and 4 of what a verifier must refuse).
+
+Each forger here knows a challenge before it sends the message which that challenge is to test.
+It does so under a transcript that is deaf to the message, and a verifier as deaf as that is fooled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from benchmarks.examples import shuffle
+from prover.air.builder import AirBuilder
+from prover.air.bus import Bus
+from prover.domain import Domain
+from prover.errors import Reason
+from prover.field.extension import QUINTIC
+from prover.field.koalabear import GENERATOR, PRIME, Montgomery, decode, encode, inverse, power, root_of_unity
+from prover.stark.circuit import define_circuit
+from prover.stark.numbers import Quintic, canonical, invert
+from prover.stark.shape import EXTENSION_DEGREE
+from prover.transcript import Label
+from tests.adversarial import specimen
+from tests.adversarial.forgery import (
+    Extension,
+    Forging,
+    Openings,
+    add_to_opening,
+    assert_only_absorbing_refuses,
+    deaf,
+    proving_key,
+    test_parameters,
+)
+
+
+def solve(columns: Sequence[Sequence[int]], target: Sequence[int]) -> list[int]:
+    """One solution of a linear system over the base field, as many unknowns as columns."""
+    rows = [[column[k] for column in columns] + [target[k]] for k in range(len(target))]
+    pivots: list[int] = []
+    for row in range(len(rows)):
+        pivot = next(c for c in range(len(columns)) if rows[row][c])
+        pivots.append(pivot)
+        scale = inverse(rows[row][pivot])
+        rows[row] = [value * scale % PRIME for value in rows[row]]
+        for other in range(len(rows)):
+            if other != row:
+                factor = rows[other][pivot]
+                rows[other] = [(a - factor * b) % PRIME for a, b in zip(rows[other], rows[row], strict=True)]
+    solution = [0] * len(columns)
+    for row, pivot in enumerate(pivots):
+        solution[pivot] = rows[row][-1]
+    return solution
+
+
+class CountsAfterTheBusChallenges(Forging):
+    """Sends a number that is not small, and counts small ones so that the fractions add up at the challenges."""
+
+    def receive_the_trace(self) -> None:
+        chi, tau = map(Quintic, self.peek((Label.GRIND_CHALLENGE_ROUND, 0, Label.CHALLENGE_ROUND, 2)))
+        sent = decode(self.traces[0])[0].tolist()
+
+        def fraction(number: int) -> Quintic:
+            return invert(chi - (tau * number + specimen.SMALL.tag), Reason.SHAPE)
+
+        total = Quintic([0] * EXTENSION_DEGREE)
+        for number in sent:
+            total = total + fraction(number)
+        provided = [canonical(fraction(number)) for number in range(1 << specimen.LOG_NUMBERS)]
+        counts = solve(provided, canonical(total))
+        self.traces = (self.traces[0], encode(np.array(counts))[None, :])
+        super().receive_the_trace()
+
+
+def test_the_main_columns_are_bound_before_the_bus_challenges() -> None:
+    key = proving_key(specimen.lookup_circuit(), (2, 3), specimen.lookup_preprocessed())
+    traces = specimen.lookup_traces([1, 2, 7, 1_000_000])
+    forged = CountsAfterTheBusChallenges(key, traces, (), deaf(Label.MAIN)).run().messages
+    assert_only_absorbing_refuses(key.verification, [], forged, Reason.BUS_SUMS_DO_NOT_BALANCE, [Label.MAIN])
+
+
+class ProductAfterTheCombiner(Forging):
+    """Fills the running product of columns that do not agree so that its constraints cancel each other on row 0."""
+
+    def _fill_own_columns(self, index: int, round: int) -> Montgomery:
+        if round == 2:
+            return super()._fill_own_columns(index, round)
+        # Nobody hears the columns of the rounds, so the combiner is known before they are chosen.
+        ((shift,), (combiner,)) = (
+            self.challenges[0],
+            self.peek(
+                (Label.GRIND_CHALLENGE_ROUND, 0, Label.CHALLENGE_ROUND, 1),
+                (Label.GRIND_CONSTRAINT, 0, Label.CONSTRAINT, 1),
+            )[1:],
+        )
+        left, right = (decode(column).tolist() for column in self.traces[0])
+        height = len(left)
+        field = QUINTIC
+
+        def minus(value: int) -> Extension:
+            return field.subtract(shift, field.from_base(value))
+
+        ratios = [
+            field.multiply(minus(a), field.inverse(minus(b))) for a, b in zip(left, right, strict=True)
+        ]
+        tail = field.inverse(minus(right[0]))
+        for ratio in ratios[1:]:
+            tail = field.multiply(tail, ratio)
+        # Row 0 asks for: height (p0 - 1) + combiner (p1 (shift - r0) - p0 (shift - l0)) = 0, and p0 = p1 * later ratios.
+        slack = field.multiply(field.from_base(height), field.inverse(combiner))
+        slope = field.subtract(field.multiply(field.subtract(minus(left[0]), slack), tail), field.one)
+        first = field.multiply(field.subtract(field.zero, field.multiply(slack, tail)), field.inverse(slope))
+        second = field.multiply(
+            field.subtract(
+                field.multiply(first, minus(left[0])), field.multiply(slack, field.subtract(first, field.one))
+            ),
+            field.inverse(minus(right[0])),
+        )
+        products = [first, second]
+        for ratio in ratios[1:-1]:
+            products.append(field.multiply(products[-1], ratio))
+        self.products = products
+        return encode(np.array(products, dtype=np.int64).T)
+
+
+def test_the_columns_of_a_challenge_round_are_bound_before_the_combiner() -> None:
+    def constrain(air: AirBuilder) -> None:
+        left, right = air.columns("left", "right")
+        shift, product = air.challenge(1), air.challenge_column("running product", 1)
+        air.on_first_row.assert_equal("the product starts at one", product, 1)
+        air.assert_equal("a factor a row", product.next * (shift - right), product * (shift - left))
+        air.fill_challenge_columns_with(shuffle.fill_round)
+
+    class OneRound(ProductAfterTheCombiner):
+        def peek(self, *steps: tuple[Label, int, Label, int]) -> list[Extension]:
+            return [(), *super().peek(steps[1])]
+
+    key = proving_key(define_circuit("one-round", [("pairs", constrain)]), (3,))
+    (trace,) = shuffle.fill(3, 1)
+    trace[0, 5] = encode([999])[0]
+    forged = OneRound(key, [trace], (), deaf(Label.CHALLENGE_ROUND)).run().messages
+    reason = Reason.CONSTRAINTS_DO_NOT_HOLD
+    assert_only_absorbing_refuses(key.verification, [], forged, reason, [Label.CHALLENGE_ROUND])
+
+
+class SumsAfterTheOutOfDomainPoint(Forging):
+    """Two tables break a rule by opposite amounts; each claims a bus sum that hides its own at the point."""
+
+    def _quotient_pieces(self, table: int, combiner: Extension) -> list[Montgomery]:
+        pieces = super()._quotient_pieces(table, combiner)
+        broken_by = (1, PRIME - 1)[table]
+        altered = []
+        for position, piece in enumerate(pieces):
+            shift = self._piece_shift(table, position)
+            vanishing = power(shift, 1 << self.shape.log_heights[table]) - 1
+            values = decode(piece).astype(np.int64)
+            # The rule is the first constraint, so it enters with the power zero of the combiner.
+            values[0] -= broken_by * inverse(vanishing) % PRIME
+            altered.append(encode(values % PRIME))
+        return altered
+
+    def alter_openings(self, openings: Openings) -> Openings:
+        combined, product = self.sides_at_the_point(openings, 0)
+        before = self.bus_sums[0]
+        self.bus_sums[0] = canonical(Quintic(before) + 1)
+        moved, _ = self.sides_at_the_point(openings, 0)
+        change = (product - combined) * invert(moved - combined, Reason.SHAPE)
+        self.bus_sums = [
+            canonical(Quintic(before) + change),
+            canonical(Quintic(self.bus_sums[1]) - change),
+        ]
+        return openings
+
+
+def test_the_bus_sums_are_bound_before_the_out_of_domain_point() -> None:
+    bus = Bus("pings", identifier=1, arity=1)
+
+    def constrain(air: AirBuilder, *, is_sender: bool) -> None:
+        five = air.column("five")
+        air.assert_equal("the column is five", five, 5)
+        (air.send if is_sender else air.receive)(bus, [1])
+
+    tables = [
+        ("sender", lambda air: constrain(air, is_sender=True)),
+        ("receiver", lambda air: constrain(air, is_sender=False)),
+    ]
+    key = proving_key(define_circuit("fives", tables), (2, 2))
+    traces = [encode(np.full((1, 4), five)) for five in (6, 4)]
+    forged = SumsAfterTheOutOfDomainPoint(key, traces, (), deaf(Label.BUS_SUMS)).run().messages
+    reason = Reason.CONSTRAINTS_DO_NOT_HOLD
+    assert_only_absorbing_refuses(key.verification, [], forged, reason, [Label.BUS_SUMS])
+
+
+class QuotientAfterTheOutOfDomainPoint(Forging):
+    """Commits to the constant that the quotient should be at the point."""
+
+    def _quotient_pieces(self, table: int, combiner: Extension) -> list[Montgomery]:
+        (self.point,) = self.peek((Label.GRIND_OUT_OF_DOMAIN, 0, Label.OUT_OF_DOMAIN, 1))
+        self.combiner = combiner
+        self.pieces = [
+            [np.zeros((EXTENSION_DEGREE, 1 << h), dtype=np.uint32) for _ in range(1 << self.shape.log_quotient_pieces(t))]
+            for t, h in enumerate(self.shape.log_heights)
+        ]
+        weights = {
+            h: self.weights_at(h) for h in self.shape.input_heights
+        }
+        openings = tuple(
+            tuple(
+                self._open_quotient(matrix.table)
+                if phase.name == "quotient"
+                else self._open_matrix(phase.name, matrix.table, matrix.next_columns, weights[matrix.log_height])
+                for matrix in phase.matrices
+            )
+            for phase in self.shape.phases
+        )
+        combined, _ = self.sides_at_the_point(openings, table)
+        vanishing = Domain(self.shape.log_heights[table], 0).vanishing_at(Quintic(self.point))
+        value = canonical(combined * invert(vanishing, Reason.SHAPE))
+        constant = np.repeat(encode(np.array(value))[:, None], 1 << self.shape.log_heights[table], axis=1)
+        return [constant] * (1 << self.shape.log_quotient_pieces(table))
+
+    def weights_at(self, log_height: int) -> Montgomery:
+        from prover.stark.evaluation import evaluation_weights
+
+        return evaluation_weights(log_height, 1, self.point, 1)
+
+
+def test_the_quotient_is_bound_before_the_out_of_domain_point() -> None:
+    key = proving_key(specimen.counter_circuit(), (3,))
+    run = QuotientAfterTheOutOfDomainPoint(key, specimen.counter_trace(3, step=5), (), deaf(Label.QUOTIENT))
+    forged, reason = run.run().messages, Reason.CONSTRAINTS_DO_NOT_HOLD
+    assert_only_absorbing_refuses(key.verification, [], forged, reason, [Label.QUOTIENT])
+
+
+class OpeningsAfterTheBatchingChallenge(Forging):
+    """Changes two claimed values so that the constraints hold and the combination of all columns stays the same."""
+
+    def alter_openings(self, openings: Openings) -> Openings:
+        (batching,) = self.peek((Label.GRIND_BATCHING, 0, Label.BATCHING, 1))
+        combined, product = self.sides_at_the_point(openings, 0)
+        domain = Domain(self.shape.log_heights[0], self.parameters.log_blowup)
+        first, second = domain.piece_weights(Quintic(self.point), 1)
+        vanishing = domain.vanishing_at(Quintic(self.point))
+        gap = (combined - product) * invert(vanishing, Reason.SHAPE)
+        # Both columns are constant coordinates, five powers apart: first a + second b = gap, a + batching^5 b = 0.
+        ratio = Quintic(QUINTIC.power(batching, EXTENSION_DEGREE))
+        b = gap * invert(second - first * ratio, Reason.SHAPE)
+        a = Quintic([0] * EXTENSION_DEGREE) - ratio * b
+        changed = add_to_opening(openings, -1, 0, 0, a)
+        return add_to_opening(changed, -1, 0, EXTENSION_DEGREE, b)
+
+
+def test_the_openings_are_bound_before_the_batching_challenge() -> None:
+    def constrain(air: AirBuilder) -> None:
+        value = air.column("value")
+        air.assert_zero("the value is zero, one or two", value * (value - 1) * (value - 2))
+
+    key = proving_key(define_circuit("three-values", [("values", constrain)]), (3,))
+    trace = encode(np.arange(8))[None, :]
+    forged = OpeningsAfterTheBatchingChallenge(key, [trace], (), deaf(Label.OPENINGS)).run().messages
+    reason = Reason.CONSTRAINTS_DO_NOT_HOLD
+    # The claimed values fit together; the verifier that heard them draws another combination, which does not.
+    assert_only_absorbing_refuses(key.verification, [], forged, Reason.FOLD_INCONSISTENT, [Label.OPENINGS])
+    assert reason is not Reason.FOLD_INCONSISTENT
+
+
+class WordAfterItsFoldingChallenge(Forging):
+    """Chooses the second half of a word that is not low-degree so that it folds to zero."""
+
+    def alter_openings(self, openings: Openings) -> Openings:
+        return self.claim_what_the_constraints_ask_for(openings)
+
+    def alter_word(self, number: int, word: Montgomery) -> Montgomery:
+        (challenge,) = self.peek((Label.GRIND_FOLDING, 0, Label.FOLDING, 1))
+        _, blowup, height = word.shape
+        altered = decode(word)
+        log_size = self.shape.log_max_height + self.parameters.log_blowup
+        for coset in range(blowup):
+            for row in range(height // 2):
+                point = power(root_of_unity(log_size), coset + blowup * row)
+                ratio = Quintic(challenge) * inverse(point)
+                here = Quintic([int(c) for c in altered[:, coset, row]])
+                # here (1 + ratio) + other (1 - ratio) = 0
+                other = here * (ratio + 1) * invert(ratio - 1, Reason.SHAPE)
+                altered[:, coset, row + height // 2] = canonical(other)
+        return encode(altered)
+
+    def accept_positions(self, positions: Sequence[int]) -> bool:
+        size = 1 << (self.shape.log_max_height + self.parameters.log_blowup)
+        return all(position < size // 2 for position in positions)
+
+
+def test_a_folded_word_is_bound_before_its_challenge() -> None:
+    parameters = test_parameters(queries=3, log_final_length=2)
+    key = proving_key(specimen.counter_circuit(), (3,), (), parameters)
+    run = WordAfterItsFoldingChallenge(key, specimen.counter_trace(3, step=5), (), deaf(Label.FOLD_ROOT))
+    forged, reason = run.run().messages, Reason.FINAL_POLYNOMIAL_MISMATCH
+    # The honest transcript draws another challenge, so the word does not fold to the polynomial that was sent.
+    from tests.adversarial.forgery import verdict, weak_verdict
+
+    assert verdict(key.verification, [], forged) is not None
+    assert weak_verdict(key.verification, [], forged, make_transcript=deaf(Label.FOLD_ROOT)) is None
+    assert reason
+
+
+class FinalPolynomialAfterThePositions(Forging):
+    """Sends a line through the two values that the queries will look at."""
+
+    def alter_openings(self, openings: Openings) -> Openings:
+        return self.claim_what_the_constraints_ask_for(openings)
+
+    def alter_final(self, final: tuple[Extension, ...], word: Montgomery) -> tuple[Extension, ...]:
+        ahead = self.transcript.copy()
+        ahead.absorb_nonce(Label.GRIND_QUERY, 0, 0)
+        log_size = self.shape.log_max_height + self.parameters.log_blowup
+        drawn = ahead.challenge_indices(Label.QUERY, self.parameters.queries, log_size)
+        _, blowup, height = word.shape
+        size = blowup * height
+        places = [sum(bit << k for k, bit in enumerate(bits)) % size for bits in drawn]
+        assert places[0] != places[1], "the two queries of this fixed run look at two places"
+        xs = [power(root_of_unity(size.bit_length() - 1), n) for n in places]
+        ys = [Quintic([int(c) for c in decode(word)[:, n % blowup, n // blowup]]) for n in places]
+        slope = (ys[1] - ys[0]) * inverse((xs[1] - xs[0]) % PRIME)
+        return canonical(ys[0] - slope * xs[0]), canonical(slope)
+
+
+def test_the_final_polynomial_is_bound_before_the_positions() -> None:
+    key = proving_key(specimen.counter_circuit(), (3,), (), test_parameters(queries=2))
+    trace = specimen.counter_trace(3, step=5)
+    forged = FinalPolynomialAfterThePositions(key, trace, (), deaf(Label.FINAL_POLYNOMIAL)).run().messages
+    reason, labels = Reason.MAIN_ROW_NOT_IN_TREE, [Label.FINAL_POLYNOMIAL]
+    assert_only_absorbing_refuses(key.verification, [], forged, reason, labels)
