@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import click
@@ -72,17 +73,11 @@ def _random(*shape: int) -> Montgomery:
 
 def _permutations() -> list[dict[str, Any]]:
     states = _random(16, HEIGHT)
-    found = [
-        _row(
-            f"Poseidon permutation, {parameters.partial_rounds} partial rounds",
-            _best_seconds(lambda parameters=parameters: poseidon_kernels.permute_states(states, parameters)),
-            HEIGHT,
-            "permutation",
-            POSEIDON_FLOOR if parameters is POSEIDON16_20 else None,
-            POSEIDON_LIMIT,
-        )
-        for parameters in (POSEIDON16_20, POSEIDON16_36)
-    ]
+    found = []
+    for parameters, floor in ((POSEIDON16_20, POSEIDON_FLOOR), (POSEIDON16_36, None)):
+        permute = partial(poseidon_kernels.permute_states, states, parameters)
+        name = f"Poseidon permutation, {parameters.partial_rounds} partial rounds"
+        found.append(_row(name, _best_seconds(permute), HEIGHT, "permutation", floor, POSEIDON_LIMIT))
     trace = np.empty((poseidon_kernels.trace_columns(POSEIDON16_20), HEIGHT), dtype=np.uint32)
     seconds = _best_seconds(lambda: poseidon_kernels.trace_rows(states, trace, POSEIDON16_20))
     found.append(_row("Poseidon table", seconds, HEIGHT, "row of 164 cells", None, POSEIDON_LIMIT))

@@ -25,7 +25,7 @@ from prover.field.koalabear import (
 )
 from prover.field.threads import run_slices
 
-LOG_CHUNK = 12
+LOG_CHUNK = 11
 """Chunks of 2^12 elements, 16 KiB: a chunk, its buffer and its share of the factors fit a first-level cache of 48 KiB."""
 
 LOG_SMALLEST_VECTOR_HEIGHT = 8
@@ -177,7 +177,7 @@ def _groups(columns: int, bytes_each: int) -> list[slice]:
 # --- the transforms ---------------------------------------------------------------------------------------------------
 
 
-def inverse_transform(matrix: Montgomery, *, threads: int = 1) -> Montgomery:
+def inverse_transform(matrix: Montgomery, *, threads: int = 1, out: Montgomery | None = None) -> Montgomery:
     """Give the coefficients of the polynomials with these values on the subgroup, in bit-reversed order."""
     from prover import kernels_ntt as kernels
 
@@ -186,11 +186,12 @@ def inverse_transform(matrix: Montgomery, *, threads: int = 1) -> Montgomery:
     columns, height = matrix.shape
     table = _factors(log_height, True)
     scale = inverse(height)
+    result = _target(out, matrix.shape)
     if log_height < LOG_SMALLEST_VECTOR_HEIGHT:
-        result = matrix.copy()
+        result[:] = matrix
         kernels.small_down(result, table.factors)
-        return (result.astype(np.uint64) * np.uint64(scale) % np.uint64(PRIME)).astype(np.uint32)
-    result = aligned_empty(matrix.shape)
+        result[:] = (result.astype(np.uint64) * np.uint64(scale) % np.uint64(PRIME)).astype(np.uint32)
+        return result
     quotient = (scale << 32) // PRIME
     chunks = height >> min(log_height, LOG_CHUNK)
     for group in _groups(columns, 8 * height):
@@ -239,9 +240,9 @@ def coset_transform(
     return target
 
 
-def forward_transform(coefficients: Montgomery, *, threads: int = 1) -> Montgomery:
+def forward_transform(coefficients: Montgomery, *, threads: int = 1, out: Montgomery | None = None) -> Montgomery:
     """Give the values on the subgroup itself: undoes inverse_transform."""
-    return coset_transform(coefficients, 1, threads=threads)
+    return coset_transform(coefficients, 1, threads=threads, out=out)
 
 
 def low_degree_extension(
@@ -268,9 +269,12 @@ def low_degree_extension(
         return target
     powers = _coset_powers(log_height, shifts, inverse(height))
     chunks = height >> min(log_height, LOG_CHUNK)
-    for group in _groups(columns, 4 * height * (1 + len(shifts))):
+    groups = _groups(columns, 4 * height * (1 + len(shifts)))
+    # One buffer for all groups: memory that is new to the process costs more than a transform of it.
+    buffer = aligned_empty((max((group.stop - group.start for group in groups), default=0), height))
+    for group in groups:
         part, values = matrix[group], target[group]
-        source = part if chunks == 1 else _tiles_down(part, aligned_empty(part.shape), chunks, inverse_table, threads)
+        source = _tiles_down(part, buffer[: part.shape[0]], chunks, inverse_table, threads)
 
         def work(start: int, stop: int, source: Montgomery = source, values: Montgomery = values) -> None:
             kernels.extend_chunks(

@@ -85,11 +85,10 @@ def _option(series: SeriesId) -> int:
 
 def positions_elements(positions: tuple[Position, ...]) -> Elements:
     """Spell what an account holds; the length of the list is in the hash call."""
-    return tuple(
-        element
-        for series, lots in positions
-        for element in (group_of(series), _option(series), lots + LOTS_OFFSET)
-    )
+    elements: list[int] = []
+    for series, lots in positions:
+        elements += (group_of(series), _option(series), lots + LOTS_OFFSET)
+    return tuple(elements)
 
 
 def series_elements(group: Group) -> Elements:

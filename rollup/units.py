@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from struct import Struct
 from typing import NewType
 
 AccountId = NewType("AccountId", int)
@@ -143,6 +144,10 @@ def fits(value: int, bits: int) -> bool:
     return 0 <= value < (1 << bits)
 
 
+_LIMB_READERS = tuple(Struct(f"<{words}H") for words in range(16))
+"""Reads limbs out of little-endian bytes in one call: leaves and messages are full of them."""
+
+
 def limbs_of(value: int, bits: int) -> tuple[int, ...]:
     """Split an unsigned number into 16-bit limbs, lowest first.
 
@@ -150,7 +155,8 @@ def limbs_of(value: int, bits: int) -> tuple[int, ...]:
     """
     if not fits(value, bits):
         raise ValueError(f"{value} does not fit {bits} bits")
-    return tuple((value >> shift) & 0xFFFF for shift in range(0, bits, WORD_BITS))
+    words = -(-bits // WORD_BITS)
+    return _LIMB_READERS[words].unpack(value.to_bytes(2 * words, "little"))
 
 
 def number_of(limbs: tuple[int, ...] | list[int]) -> int:

@@ -10,9 +10,9 @@ import numpy as np
 from prover.air.bus import Interaction
 from prover.air.expression import Cell
 from prover.air.logup import fingerprint, group_fractions
-from prover.air.lowering import EXTENSION_DEGREE
 from prover.air.table import Extension, Table
 from prover.air.tape import Sources, Tape
+from prover.air.tape_kernel_format import EXTENSION_DEGREE
 from prover.field.koalabear import PRIME, Montgomery, decode, encode, inverse
 
 _TAPES_KEPT = 64

@@ -127,7 +127,8 @@ def inspect(
     Challenge columns are filled with the given challenges, or with ones that are the same every time.
     """
     readers = [
-        _reader(table, traces, preprocessed or {}, publics, challenges, is_montgomery=is_montgomery) for table in tables
+        _reader(table, traces, preprocessed or {}, publics, challenges, is_montgomery=is_montgomery)
+        for table in tables
     ]
     broken: list[BrokenConstraint] = []
     for reader in readers:
@@ -280,7 +281,9 @@ def _unbounded(ledger: _Ledger) -> list[UnboundedCount]:
 
 def _unbalanced(bus: Bus, ledgers: Sequence[_Ledger]) -> list[UnbalancedMessage]:
     used = [np.flatnonzero(ledger.counts) for ledger in ledgers]
-    messages = np.concatenate([ledger.messages[:, rows] for ledger, rows in zip(ledgers, used, strict=True)], axis=1)
+    messages = np.concatenate(
+        [ledger.messages[:, rows] for ledger, rows in zip(ledgers, used, strict=True)], axis=1
+    )
     counts = np.concatenate([ledger.counts[rows] for ledger, rows in zip(ledgers, used, strict=True)])
     owners = np.concatenate([np.full(rows.size, owner) for owner, rows in enumerate(used)])
     rows = np.concatenate(used)
@@ -288,7 +291,9 @@ def _unbalanced(bus: Bus, ledgers: Sequence[_Ledger]) -> list[UnbalancedMessage]
         return []
     is_sent = np.array([ledger.interaction.direction is Direction.SEND for ledger in ledgers])[owners]
     order = np.lexsort(messages[::-1])
-    messages, counts, owners, rows, is_sent = (a[..., order] for a in (messages, counts, owners, rows, is_sent))
+    messages, counts, owners, rows, is_sent = (
+        a[..., order] for a in (messages, counts, owners, rows, is_sent)
+    )
     starts = np.flatnonzero(np.concatenate([[True], (messages[:, 1:] != messages[:, :-1]).any(axis=0)]))
     sent = np.add.reduceat(np.where(is_sent, counts, 0), starts)
     received = np.add.reduceat(np.where(is_sent, 0, counts), starts)

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum
 from functools import partial, reduce
 
 from prover.air.expression import EXTENSION_KINDS, Cell, Expression, Operation, topological_order
+from prover.air.tape_kernel_format import EXTENSION_DEGREE, ScalarOperation
 from prover.field.koalabear import PRIME
 
 Coefficient = int | dict[int, int]
@@ -24,21 +24,8 @@ Coefficient = int | dict[int, int]
 ONE = 0
 """The number of the scalar one."""
 
-EXTENSION_DEGREE = 5
-"""Coordinates of a value of the challenge extension."""
-
 _MANY_MONOMIALS = 16
 """Products of coefficients with more monomials than this are evaluated as one scalar instead."""
-
-
-class ScalarOperation(IntEnum):
-    """How a row-constant scalar is computed from scalars before it."""
-
-    CONSTANT = 0
-    LEAF = 1
-    ADD = 2
-    SUBTRACT = 3
-    MULTIPLY = 4
 
 
 class Scalars:
@@ -268,7 +255,9 @@ class Lowering:
                     stack.append((varying, value))
                 else:
                     is_negated = node.operation is Operation.SUBTRACT
-                    stack.append((right, self.scalars.times(coefficient, PRIME - 1) if is_negated else coefficient))
+                    stack.append(
+                        (right, self.scalars.times(coefficient, PRIME - 1) if is_negated else coefficient)
+                    )
                     stack.append((left, coefficient))
         kept = self._choose_kept(operands)
         for node, coefficient in operands.items():

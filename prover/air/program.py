@@ -1,67 +1,14 @@
-"""The straight-line program that computes forms block by block: instructions, weights and places in the scratch.
-
-    MULTIPLY            to, left, right
-    EXTENSION_MULTIPLY  5 to, 5 left, 5 right
-    ADD, SUBTRACT       to, left, right
-    CUBE                to, constant's weight, of
-    SIGNED_SUM          to, constant's weight, count of plus, count of minus, operands
-    WEIGHTED_SUM        to, first weight, pairs of terms, continued sum or -1, operands
-    WEIGHTED_SUMS       5 to, first weight, pairs of terms, 5 continued sums or -1, operands
-    STORE               output plane, of
-    END
-
-Operands are offsets into the scratch of a thread, where every slot holds the values of one block of rows.
-The first slots are the columns that are read; one row below is one word further.
-A weighted sum's weights are its constant, then one for each term; five sums take theirs side by side.
-"""
+"""The straight-line program that computes forms: instructions, their operands' places, their cost."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from enum import IntEnum
 from typing import NamedTuple
 
 from prover.air.expression import CellKind
-from prover.air.lowering import EXTENSION_DEGREE, Coefficient
-
-BLOCK_ROWS = 256
-"""Rows that one instruction works on: more would outgrow the first-level cache, fewer would pay more for dispatch."""
-
-SLOT_WORDS = BLOCK_ROWS + 16
-"""Words between two slots: room for the row below the block, and an odd number of cache lines.
-
-Slots a power of two apart would all compete for the same few lines of the cache."""
-
-WORD_BYTES = 4
-
-PLANES = range(EXTENSION_DEGREE)
-
-TABLE_ENTRIES = 9
-"""Base values that products with a row-constant extension element are made of, see `MULTIPLICATION`."""
-
-MULTIPLICATION = (
-    (0, 4, 3, 2, 5),
-    (1, 0, 4, 3, 2),
-    (2, 5, 6, 7, 8),
-    (3, 2, 5, 6, 7),
-    (4, 3, 2, 5, 6),
-)
-"""Coordinate k of w * X^i is entry [k][i] of w0 .. w4, w1 - w4, w0 - w3, w4 - w2, w3 - w1 + w4, as X^5 = 1 - X^2."""
-
-class Opcode(IntEnum):
-    """What an instruction does."""
-
-    END = 0
-    MULTIPLY = 1
-    EXTENSION_MULTIPLY = 2
-    ADD = 3
-    SUBTRACT = 4
-    CUBE = 5
-    SIGNED_SUM = 6
-    WEIGHTED_SUM = 7
-    WEIGHTED_SUMS = 8
-    STORE = 9
+from prover.air.lowering import Coefficient
+from prover.air.tape_kernel_format import EXTENSION_DEGREE, SLOT_WORDS, WORD_BYTES, Opcode
 
 
 class Column(NamedTuple):
@@ -135,6 +82,7 @@ def _column_place(operand: int) -> int:
 
 
 def encode_instruction(instruction: Instruction, places: dict[int, int]) -> list[int]:
+    """The words of an instruction, as `tape_kernel_format` lays them out."""
     outputs, inputs, continued = (
         [places[operand] for operand in operands]
         for operands in (instruction.outputs, instruction.inputs, instruction.continued)
@@ -156,6 +104,7 @@ def encode_instruction(instruction: Instruction, places: dict[int, int]) -> list
 
 
 def count_operations(instructions: list[Instruction]) -> Counter[str]:
+    """Operations on base field elements that one row costs, by kind."""
     operations: Counter[str] = Counter()
     for instruction in instructions:
         match instruction.opcode:

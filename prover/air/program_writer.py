@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from prover.air.lowering import EXTENSION_DEGREE, Atom, Coefficient, Form, Lowering
+from prover.air.lowering import Atom, Coefficient, Form, Lowering
 from prover.air.program import (
-    MULTIPLICATION,
-    PLANES,
     Column,
     Instruction,
-    Opcode,
     Program,
     Weight,
     assign_places,
     count_operations,
     encode_instruction,
 )
+from prover.air.tape_kernel_format import EXTENSION_DEGREE, MULTIPLICATION, PLANES, Opcode
 from prover.field.koalabear import PRIME
 
 _CHUNK_TERMS = 48
@@ -52,6 +50,7 @@ class ProgramWriter:
 
     @property
     def columns(self) -> tuple[Column, ...]:
+        """The columns that the program reads, in the order of their slots."""
         return tuple(self._columns)
 
     # Which atoms are needed, and which sums are worth computing together.
@@ -128,7 +127,9 @@ class ProgramWriter:
         sums: list[list[int] | None] = [None for _ in forms]
         readers: dict[int, list[int]] = {}
         left = [len(form.terms) for form in forms]
-        plane_starts = [sum(EXTENSION_DEGREE if wide else 1 for wide in wide_outputs[:i]) for i in range(len(forms))]
+        plane_starts = [
+            sum(EXTENSION_DEGREE if wide else 1 for wide in wide_outputs[:i]) for i in range(len(forms))
+        ]
         for position, form in enumerate(forms):
             for atom in form.terms:
                 if self._atoms[atom].cell is None:
@@ -178,7 +179,9 @@ class ProgramWriter:
         assert cell is not None
         operands = []
         for plane in PLANES if atom.is_extension else (0,):
-            slot = self._columns.setdefault(Column(cell.kind, cell.round, cell.index, plane), len(self._columns))
+            slot = self._columns.setdefault(
+                Column(cell.kind, cell.round, cell.index, plane), len(self._columns)
+            )
             operands.append(-1 - 2 * slot - cell.row_offset)
         return operands
 
@@ -192,7 +195,9 @@ class ProgramWriter:
             return self._cube(self._cubes[number])
         first, second = self._operands(left), self._operands(right)
         if len(first) == len(second) == EXTENSION_DEGREE:
-            return self._emit(Instruction(Opcode.EXTENSION_MULTIPLY, self._new(EXTENSION_DEGREE), first + second))
+            return self._emit(
+                Instruction(Opcode.EXTENSION_MULTIPLY, self._new(EXTENSION_DEGREE), first + second)
+            )
         longer, shorter = (first, second) if len(first) > len(second) else (second, first)
         outputs = []
         for operand in longer:
@@ -293,7 +298,9 @@ class ProgramWriter:
         first = len(self.weights)
         zero = Weight(self._coefficient(0), 0)
         spare = [zero] * (EXTENSION_DEGREE - len(members))
-        self.weights += [Weight(self._coefficient(self._form(member).constant), 0) for member in members] + spare
+        self.weights += [
+            Weight(self._coefficient(self._form(member).constant), 0) for member in members
+        ] + spare
         inputs = []
         for atom in atoms:
             inputs += self._operands(atom)

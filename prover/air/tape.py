@@ -11,17 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prover.air.expression import Cell, CellKind, Expression
-from prover.air.lowering import EXTENSION_DEGREE, Lowering
-from prover.air.program import (
-    BLOCK_ROWS,
-    SLOT_WORDS,
-    TABLE_ENTRIES,
-    WORD_BYTES,
-    Column,
-    Program,
-)
+from prover.air.lowering import Lowering
+from prover.air.program import Column, Program
 from prover.air.program_writer import write_program
 from prover.air.table import Extension
+from prover.air.tape_kernel_format import BLOCK_ROWS, EXTENSION_DEGREE, SLOT_WORDS, TABLE_ENTRIES, WORD_BYTES
 from prover.field.koalabear import PRIME, Montgomery, encode
 from prover.field.threads import run_slices
 
@@ -105,7 +99,13 @@ def _locate(sources: Sources, columns: Sequence[Column]) -> tuple[NDArray[np.int
             alive.append(matrix)
             matrices[key] = (matrix.ctypes.data, matrix.strides[0], *matrix.shape)
         address, stride, count, rows = matrices[key]
-        row = 0 if is_periodic else EXTENSION_DEGREE * index + plane if kind is CellKind.CHALLENGE_COLUMN else index
+        row = (
+            0
+            if is_periodic
+            else EXTENSION_DEGREE * index + plane
+            if kind is CellKind.CHALLENGE_COLUMN
+            else index
+        )
         if row >= count:
             raise ValueError(f"the sources hold no {kind} {index} of round {round}")
         table[position] = address + row * stride, rows

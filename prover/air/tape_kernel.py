@@ -15,8 +15,7 @@ from llvmlite import ir
 from numba import config, types
 from numba.extending import intrinsic
 
-from prover.air.lowering import ScalarOperation
-from prover.air.program import BLOCK_ROWS, SLOT_WORDS, Opcode
+from prover.air.tape_kernel_format import BLOCK_ROWS, SLOT_WORDS, Opcode, ScalarOperation
 from prover.field import simd_twins
 from prover.field.compiler import kernel
 from prover.field.koalabear import PRIME
@@ -121,7 +120,7 @@ def _copy_columns(columns: Any, row: int, rows: int, base: int) -> None:
 
 @kernel
 def _extension_multiply(pc: int, base: int, size: int) -> None:
-    """Multiply in the challenge extension: X^5 = 1 - X^2, as the multiplication table of `program`."""
+    """Multiply in the challenge extension: X^5 = 1 - X^2, as the multiplication table of `tape_kernel_format`."""
     for shift in range(base, base + size, _VECTOR):
         a0 = load32_at(shift + _word_at(pc + 24))
         a1 = load32_at(shift + _word_at(pc + 28))
@@ -210,20 +209,36 @@ def _weighted_sum(pc: int, weights: int, base: int, size: int) -> None:
             y_place = shift + _word_at(term + 4)
             x = load32_at(x_place)
             y = load32_at(y_place)
-            even0 = fold64(add64(add64(even0, multiply_low_words(as64(x), w)), multiply_low_words(as64(y), z)))
-            odd0 = fold64(add64(add64(odd0, multiply_low_words(widen_odd(x), w)), multiply_low_words(widen_odd(y), z)))
+            even0 = fold64(
+                add64(add64(even0, multiply_low_words(as64(x), w)), multiply_low_words(as64(y), z))
+            )
+            odd0 = fold64(
+                add64(add64(odd0, multiply_low_words(widen_odd(x), w)), multiply_low_words(widen_odd(y), z))
+            )
             x = load32_at(x_place + 64)
             y = load32_at(y_place + 64)
-            even1 = fold64(add64(add64(even1, multiply_low_words(as64(x), w)), multiply_low_words(as64(y), z)))
-            odd1 = fold64(add64(add64(odd1, multiply_low_words(widen_odd(x), w)), multiply_low_words(widen_odd(y), z)))
+            even1 = fold64(
+                add64(add64(even1, multiply_low_words(as64(x), w)), multiply_low_words(as64(y), z))
+            )
+            odd1 = fold64(
+                add64(add64(odd1, multiply_low_words(widen_odd(x), w)), multiply_low_words(widen_odd(y), z))
+            )
             x = load32_at(x_place + 128)
             y = load32_at(y_place + 128)
-            even2 = fold64(add64(add64(even2, multiply_low_words(as64(x), w)), multiply_low_words(as64(y), z)))
-            odd2 = fold64(add64(add64(odd2, multiply_low_words(widen_odd(x), w)), multiply_low_words(widen_odd(y), z)))
+            even2 = fold64(
+                add64(add64(even2, multiply_low_words(as64(x), w)), multiply_low_words(as64(y), z))
+            )
+            odd2 = fold64(
+                add64(add64(odd2, multiply_low_words(widen_odd(x), w)), multiply_low_words(widen_odd(y), z))
+            )
             x = load32_at(x_place + 192)
             y = load32_at(y_place + 192)
-            even3 = fold64(add64(add64(even3, multiply_low_words(as64(x), w)), multiply_low_words(as64(y), z)))
-            odd3 = fold64(add64(add64(odd3, multiply_low_words(widen_odd(x), w)), multiply_low_words(widen_odd(y), z)))
+            even3 = fold64(
+                add64(add64(even3, multiply_low_words(as64(x), w)), multiply_low_words(as64(y), z))
+            )
+            odd3 = fold64(
+                add64(add64(odd3, multiply_low_words(widen_odd(x), w)), multiply_low_words(widen_odd(y), z))
+            )
         place = shift + _word_at(pc + 4)
         store32_at(place, montgomery_reduce(even0, odd0))
         store32_at(place + 64, montgomery_reduce(even1, odd1))

@@ -262,23 +262,24 @@ def _hash_row_slice(
 
 @kernel
 def _compress_slice(
-    left: int, left_stride: int, right: int, right_stride: int, prefix: Any, node_bytes: int, out: int,
-    out_stride: int, count: int, constants: int, scratch: int,
+    left: int, right: int, stride: int, half: int, prefix: Any, node_bytes: int, out: int, out_stride: int,
+    constants: int, scratch: int, start: int, stop: int,
 ) -> None:  # fmt: skip
-    """Nodes over `count` pairs of digests. Twin: `KeccakSuite.compress`."""
+    """Nodes start to stop; `compress_pairs` says where children are. Twin: `KeccakSuite.compress`."""
     spare_bits = np.uint64(8 * (DIGEST_BYTES - node_bytes))
     used_bits = np.uint64(64) - spare_bits
     last_mask = splat64(~np.uint64(0) >> spare_bits)
     is_short = node_bytes < DIGEST_BYTES
     padding_byte = 8 + 2 * node_bytes
     padding = np.uint64(FIRST_PADDING) << np.uint64(8 * (padding_byte % 8))
-    for row in range(0, 8 * count, VECTOR_BYTES):
+    for node in range(start, stop, ROWS):
+        row = 8 * (node + node // half * half)
         _clear(scratch)
         store64_at(scratch, splat64(prefix))
         for lane in range(DIGEST_LANES):
-            store64_at(scratch + VECTOR_BYTES * (1 + lane), load64_at(left + left_stride * lane + row))
+            store64_at(scratch + VECTOR_BYTES * (1 + lane), load64_at(left + stride * lane + row))
         for lane in range(DIGEST_LANES):
-            value = load64_at(right + right_stride * lane + row)
+            value = load64_at(right + stride * lane + row)
             place = scratch + VECTOR_BYTES * (1 + DIGEST_LANES + lane)
             if is_short:
                 # The left digest ends inside its last lane; the right one follows at once.
@@ -293,7 +294,7 @@ def _compress_slice(
             value = load64_at(scratch + VECTOR_BYTES * lane)
             if lane == DIGEST_LANES - 1:
                 value = and64(value, last_mask)
-            store64_at(out + out_stride * lane + row, value)
+            store64_at(out + out_stride * lane + 8 * node, value)
 
 
 @kernel
@@ -379,23 +380,24 @@ def hash_rows(
 
 def compress_pairs(
     left: Words,
-    left_start: int,
     right: Words,
     right_start: int,
+    half: int,
     level: int,
     node_bytes: int,
     out: Words,
-    out_start: int,
-    count: int,
+    start: int,
+    stop: int,
 ) -> None:
-    """Nodes over `count` pairs of digests, a multiple of eight, on the calling thread."""
+    """Nodes start to stop, whole vectors, on the calling thread.
+
+    The children of node n are digests n + n // half * half of `left`, and of `right` from `right_start` on.
+    """
     prefix = _prefix_word(HashKind.NODE, level, 2 * node_bytes)
     scratch = new_scratch(1)
     _compress_slice(
-        left.ctypes.data + 8 * left_start, left.strides[0],
-        right.ctypes.data + 8 * right_start, right.strides[0],
-        prefix, node_bytes, out.ctypes.data + 8 * out_start, out.strides[0], count,
-        CONSTANTS.ctypes.data, scratch.ctypes.data,
+        left.ctypes.data, right.ctypes.data + 8 * right_start, left.strides[0], half, prefix, node_bytes,
+        out.ctypes.data, out.strides[0], CONSTANTS.ctypes.data, scratch.ctypes.data, start, stop,
     )  # fmt: skip
 
 

@@ -308,26 +308,27 @@ def _hash_row_slice(
 
 @kernel
 def _compress_slice(
-    left: int, left_stride: int, right: int, right_stride: int, level: Any, out: int, out_stride: int,
-    count: int, scratch: int, numbers: Any,
+    left: int, right: int, stride: int, half: int, level: Any, out: int, out_stride: int,
+    scratch: int, numbers: Any, start: int, stop: int,
 ) -> None:  # fmt: skip
-    """Nodes over `count` pairs of digests. Twin: `poseidon.compress`."""
+    """Nodes start to stop; `compress_pairs` says where children are. Twin: `poseidon.compress`."""
     tag = splat32(level)
-    for row in range(0, 4 * count, 4 * BLOCK):
+    for node in range(start, stop, BLOCK):
+        row = 4 * (node + node // half * half)
         for element in range(DIGEST_LENGTH):
-            _put_block(scratch + 8 * BLOCK * element, left + left_stride * element + row)
+            _put_block(scratch + 8 * BLOCK * element, left + stride * element + row)
             place = scratch + 8 * BLOCK * (DIGEST_LENGTH + element)
             for line in range(0, BLOCK, LINE):
-                value = load32_at(right + right_stride * element + row + 4 * line)
+                value = load32_at(right + stride * element + row + 4 * line)
                 if element == LEVEL_ELEMENT - DIGEST_LENGTH:
                     value = field_add(value, tag)
                 _put(place + 8 * line, value)
         _permute_state(scratch, scratch, numbers)
         for element in range(DIGEST_LENGTH):
             for line in range(0, BLOCK, LINE):
-                before = load32_at(left + left_stride * element + row + 4 * line)
+                before = load32_at(left + stride * element + row + 4 * line)
                 value = field_add(before, _take(scratch + 8 * (BLOCK * element + line)))
-                store32_at(out + out_stride * element + row + 4 * line, value)
+                store32_at(out + out_stride * element + 4 * (node + line), value)
 
 
 @inline_kernel
@@ -458,23 +459,25 @@ def hash_rows(
 
 def compress_pairs(
     left: Montgomery,
-    left_start: int,
     right: Montgomery,
     right_start: int,
+    half: int,
     level: int,
     parameters: PoseidonParameters,
     out: Montgomery,
-    out_start: int,
-    count: int,
+    start: int,
+    stop: int,
 ) -> None:
-    """Nodes over `count` pairs of digests, a multiple of a block, on the calling thread. Twin: `poseidon.compress`."""
+    """Nodes start to stop, whole blocks, on the calling thread. Twin: `poseidon.compress`.
+
+    The children of node n are digests n + n // half * half of `left`, and of `right` from `right_start` on.
+    """
     numbers = round_numbers(parameters)
-    tag = encode(np.array([level + 1]))[0]
+    tag = np.uint32((level + 1) * MONTGOMERY_RADIX % PRIME)
     scratch = new_scratch(numbers)
     _compress_slice(
-        left.ctypes.data + 4 * left_start, left.strides[0],
-        right.ctypes.data + 4 * right_start, right.strides[0],
-        tag, out.ctypes.data + 4 * out_start, out.strides[0], count, scratch.ctypes.data, numbers,
+        left.ctypes.data, right.ctypes.data + 4 * right_start, left.strides[0], half, tag,
+        out.ctypes.data, out.strides[0], scratch.ctypes.data, numbers, start, stop,
     )  # fmt: skip
 
 

@@ -31,6 +31,9 @@ Planes = NDArray[Any]
 SHORT_NODE_BYTES = 26
 """Nodes cut to 208 bits: 104 bits against collisions, and a fifth less calldata."""
 
+FEW_NODES = 1024
+"""Up to here one core is done before a second one would have woken up."""
+
 Digest = TypeVar("Digest")
 
 
@@ -62,10 +65,20 @@ class HashSuite(ABC, Generic[Digest]):
 
     @abstractmethod
     def _compress_pairs(
-        self, left: Planes, left_start: int, right: Planes, right_start: int, level: int,
-        out: Planes, out_start: int, count: int,
-    ) -> None:  # fmt: skip
-        """Nodes over `count` pairs, a multiple of `lanes`, on the calling thread."""
+        self,
+        left: Planes,
+        right: Planes,
+        right_start: int,
+        half: int,
+        level: int,
+        out: Planes,
+        start: int,
+        stop: int,
+    ) -> None:
+        """Nodes start to stop, a multiple of `lanes`, on the calling thread.
+
+        The children of node n are digests n + n // half * half of `left`, and of `right` from `right_start` on.
+        """
 
     def compress_layer(self, planes: Planes, blowup: int, height: int, level: int, threads: int) -> Planes:
         """The layer of parents: index n and n + half of all become index n.
@@ -76,38 +89,34 @@ class HashSuite(ABC, Generic[Digest]):
         total = planes.shape[1]
         half = total // (2 * groups)
         if half % self.lanes == 0:
-            return self._compress_groups(planes, groups, half, level, threads)
+            planes = np.ascontiguousarray(planes)
+            return self._compress_all(planes, planes, half, half, total // 2, level, threads)
         split = planes.reshape(len(planes), groups, 2, half)
         left, right = (split[:, :, side, :].reshape(len(planes), total // 2) for side in (0, 1))
-        return self._compress_all(left, right, level, threads)
+        return self._compress_side_by_side(left, right, level, threads)
 
     def inject(self, planes: Planes, row_planes: Planes, level: int, threads: int) -> Planes:
         """Nodes over the nodes of a layer and the row digests of a matrix as tall as the layer is wide."""
-        return self._compress_all(planes, row_planes, level, threads)
+        return self._compress_side_by_side(planes, row_planes, level, threads)
 
-    def _compress_all(self, left: Planes, right: Planes, level: int, threads: int) -> Planes:
+    def _compress_side_by_side(self, left: Planes, right: Planes, level: int, threads: int) -> Planes:
         count = left.shape[1]
-        padding = ((0, 0), (0, -count % self.lanes))
-        left, right = (np.ascontiguousarray(np.pad(side, padding)) for side in (left, right))
-        out = np.empty_like(left)
+        missing = -count % self.lanes
+        if missing:
+            left, right = (np.pad(side, ((0, 0), (0, missing))) for side in (left, right))
+        left, right = np.ascontiguousarray(left), np.ascontiguousarray(right)
+        padded = count + missing
+        return self._compress_all(left, right, 0, padded, padded, level, threads)[:, :count]
+
+    def _compress_all(
+        self, left: Planes, right: Planes, right_start: int, half: int, count: int, level: int, threads: int
+    ) -> Planes:
+        out = np.empty((len(left), count), dtype=left.dtype)
 
         def work(start: int, stop: int) -> None:
-            self._compress_pairs(left, start, right, start, level, out, start, stop - start)
+            self._compress_pairs(left, right, right_start, half, level, out, start, stop)
 
-        run_slices(threads, out.shape[1], work, multiple=self.lanes)
-        return out[:, :count]
-
-    def _compress_groups(self, planes: Planes, groups: int, half: int, level: int, threads: int) -> Planes:
-        planes = np.ascontiguousarray(planes)
-        out = np.empty((len(planes), groups * half), dtype=planes.dtype)
-
-        def work(start: int, stop: int) -> None:
-            for group in range(start // half, -(-stop // half)):
-                first, last = max(start, group * half), min(stop, (group + 1) * half)
-                source = first + group * half
-                self._compress_pairs(planes, source, planes, source + half, level, out, first, last - first)
-
-        run_slices(threads, groups * half, work, multiple=self.lanes)
+        run_slices(threads if count > FEW_NODES else 1, count, work, multiple=self.lanes)
         return out
 
 
@@ -154,13 +163,20 @@ class KeccakSuite(HashSuite[bytes]):
         return ROWS
 
     def _compress_pairs(
-        self, left: Planes, left_start: int, right: Planes, right_start: int, level: int,
-        out: Planes, out_start: int, count: int,
-    ) -> None:  # fmt: skip
+        self,
+        left: Planes,
+        right: Planes,
+        right_start: int,
+        half: int,
+        level: int,
+        out: Planes,
+        start: int,
+        stop: int,
+    ) -> None:
         from prover.hash import keccak_kernels
 
         keccak_kernels.compress_pairs(
-            left, left_start, right, right_start, level, self.node_bytes, out, out_start, count
+            left, right, right_start, half, level, self.node_bytes, out, start, stop
         )
 
 
@@ -197,13 +213,20 @@ class PoseidonSuite(HashSuite[tuple[int, ...]]):
         return BLOCK
 
     def _compress_pairs(
-        self, left: Planes, left_start: int, right: Planes, right_start: int, level: int,
-        out: Planes, out_start: int, count: int,
-    ) -> None:  # fmt: skip
+        self,
+        left: Planes,
+        right: Planes,
+        right_start: int,
+        half: int,
+        level: int,
+        out: Planes,
+        start: int,
+        stop: int,
+    ) -> None:
         from prover.hash import poseidon_kernels
 
         poseidon_kernels.compress_pairs(
-            left, left_start, right, right_start, level, self.parameters, out, out_start, count
+            left, right, right_start, half, level, self.parameters, out, start, stop
         )
 
 

@@ -79,7 +79,9 @@ def test_a_conditional_message_is_constrained_to_happen_once_or_not_at_all() -> 
         (Direction.RECEIVE, 0),
     ]
     assert table.constraints == (
-        Constraint("the send number 0 on bus pairs happens once or not at all", Scope.EVERY_ROW, live * (live - 1)),
+        Constraint(
+            "the send number 0 on bus pairs happens once or not at all", Scope.EVERY_ROW, live * (live - 1)
+        ),
     )
 
 
@@ -117,7 +119,9 @@ def challenge_count_on_bus(air: AirBuilder) -> None:
         (lambda air: air.send(BUS, [1]), "t: bus pairs carries 2 values, not 1"),
     ],
 )
-def test_every_mistake_of_an_author_has_its_message(constrain: Callable[[AirBuilder], object], message: str) -> None:
+def test_every_mistake_of_an_author_has_its_message(
+    constrain: Callable[[AirBuilder], object], message: str
+) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole message is compared
         constrain(AirBuilder("t"))
     assert str(caught.value) == message

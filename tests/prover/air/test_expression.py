@@ -77,7 +77,9 @@ def test_only_columns_at_the_current_row_have_a_next_row(node: object) -> None:
 
 @pytest.mark.parametrize("kind", [CellKind.SELECTOR, CellKind.PERIODIC])
 def test_selectors_and_periodic_columns_have_no_next_row(kind: CellKind) -> None:
-    with pytest.raises(ValueError, match=r"^selectors and periodic columns are read at the current row only$"):
+    with pytest.raises(
+        ValueError, match=r"^selectors and periodic columns are read at the current row only$"
+    ):
         read(Cell(kind, 0)).next  # noqa: B018
 
 

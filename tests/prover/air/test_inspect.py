@@ -48,7 +48,10 @@ TABLES = [define_table("counter", counter, ["start", "end"]), define_table("ledg
 
 def honest() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     value = np.arange(5, 5 + HEIGHT, dtype=np.int64)
-    traces = {"counter": np.stack([value, value**2]), "ledger": np.stack([value, value**2, np.ones_like(value)])}
+    traces = {
+        "counter": np.stack([value, value**2]),
+        "ledger": np.stack([value, value**2, np.ones_like(value)]),
+    }
     return traces, {"counter": (value + np.arange(HEIGHT) % 2)[None, :]}
 
 
@@ -114,7 +117,9 @@ def test_a_wrong_preprocessed_or_periodic_cell_is_found() -> None:
     traces, fixed = honest()
     fixed["counter"][0, 1] += 1
     findings = run(traces, fixed)
-    assert [finding.cells for finding in findings.constraints] == [(("fixed", 8), ("value", 6), ("parity", 1))]
+    assert [finding.cells for finding in findings.constraints] == [
+        (("fixed", 8), ("value", 6), ("parity", 1))
+    ]
 
 
 def test_a_count_of_zero_takes_no_part_and_a_wrong_count_is_found() -> None:
@@ -158,9 +163,7 @@ def products(air: AirBuilder) -> None:
     air.on_first_row.assert_equal("the product starts at gamma plus value", product, gamma + value)
     air.on_transition.assert_equal("the product takes in value", product.next, product + gamma * value.next)
 
-    def fill(
-        round: int, main: object, challenges: object
-    ) -> list[list[Extension]]:
+    def fill(round: int, main: object, challenges: object) -> list[list[Extension]]:
         drawn: Extension = challenges[round - 1][0]  # type: ignore[index]
         values: list[int] = main[0]  # type: ignore[index]
         column: list[Extension] = [(drawn[0] + values[0], *drawn[1:])]
@@ -185,7 +188,9 @@ def test_a_broken_challenge_constraint_shows_extension_values() -> None:
         value = air.column("value")
         air.assert_equal("gamma is value", air.challenge(1), value)
 
-    findings = inspect([define_table("wrong", wrong)], {"wrong": np.array([[3]])}, challenges=[[(3, 0, 0, 0, 1)]])
+    findings = inspect(
+        [define_table("wrong", wrong)], {"wrong": np.array([[3]])}, challenges=[[(3, 0, 0, 0, 1)]]
+    )
     assert findings.constraints == (
         BrokenConstraint(
             "wrong",

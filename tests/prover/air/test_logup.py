@@ -74,7 +74,9 @@ def constants() -> dict[Cell, int | Extension]:
     return found | {Cell(CellKind.CHALLENGE, i, 0, 1): value for i, value in enumerate(CHALLENGES)}
 
 
-def filled(table: Table, main: list[list[int]], degree: int, threads: int = 1) -> tuple[np.ndarray, Extension]:
+def filled(
+    table: Table, main: list[list[int]], degree: int, threads: int = 1
+) -> tuple[np.ndarray, Extension]:
     sources = Sources(main=encode(np.array(main, dtype=np.int64)))
     return fill_bus_columns(table, 1, degree, sources, constants(), threads)
 
@@ -118,7 +120,9 @@ def test_groups_fill_the_degree_and_never_exceed_it() -> None:
     interactions = TABLES[0].interactions
     for degree in (3, 4, 5, 8):
         groups = group_fractions(interactions, 1, degree)
-        assert all(group.numerator.degree <= degree and 1 + group.denominator.degree <= degree for group in groups)
+        assert all(
+            group.numerator.degree <= degree and 1 + group.denominator.degree <= degree for group in groups
+        )
         extended = with_bus_argument(TABLES[0], 1, degree)
         assert extended.degree <= degree
         assert len(extended.challenge_names(1)) == len(groups)

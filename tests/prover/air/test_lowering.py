@@ -101,5 +101,8 @@ def test_products_of_long_row_constant_sums_have_the_right_value(terms: int) -> 
     tape.run(Sources(main=encode([[5, 6], [7, 8]])), values, out, threads=1)
     a = 2 + sum((100 + index) * (3 * index + 1) for index in range(terms))
     b = sum((100 + index) ** 2 for index in range(terms))
-    expected = [[((a * b + a) * x - (b - a) * a * y) % PRIME for x, y in ((5, 7), (6, 8))], [(a + b) % PRIME] * 2]
+    expected = [
+        [((a * b + a) * x - (b - a) * a * y) % PRIME for x, y in ((5, 7), (6, 8))],
+        [(a + b) % PRIME] * 2,
+    ]
     assert decode(out).tolist() == expected

@@ -60,7 +60,9 @@ def test_a_base_value_is_the_constant_coordinate_of_an_extension_value() -> None
 
 
 def test_cells_are_read_cyclically_one_row_below() -> None:
-    table = define_table("t", lambda air: air.assert_zero("a is zero", air.column("a") * air.periodic("b", [1, 2])))
+    table = define_table(
+        "t", lambda air: air.assert_zero("a is zero", air.column("a") * air.periodic("b", [1, 2]))
+    )
     main = np.array([[10, 11, 12, 13]], dtype=np.uint64)
     planes = np.arange(20, dtype=np.uint64).reshape(5, 4)
     reader = TraceReader(table, 4, main, main[:0], {Cell(CellKind.PUBLIC, 0): 5}, {1: planes})

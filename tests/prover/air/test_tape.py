@@ -68,7 +68,9 @@ def random_sources(generator: np.random.Generator, height: int) -> Sources:
     )
 
 
-def random_constants(generator: np.random.Generator, outputs: list[Expression]) -> dict[Cell, int | Extension]:
+def random_constants(
+    generator: np.random.Generator, outputs: list[Expression]
+) -> dict[Cell, int | Extension]:
     constants: dict[Cell, int | Extension] = {}
     for cell in cells_of(outputs):
         if cell.kind in ROW_CONSTANT_KINDS:
@@ -106,7 +108,9 @@ def expected(
     return planes
 
 
-def run(tape: Tape, sources: Sources, constants: dict[Cell, int | Extension], threads: int = 1) -> list[list[int]]:
+def run(
+    tape: Tape, sources: Sources, constants: dict[Cell, int | Extension], threads: int = 1
+) -> list[list[int]]:
     out = np.empty((tape.planes, sources.height), dtype=np.uint32)
     tape.run(sources, constants, out, threads=threads)
     planes: list[list[int]] = decode(out).tolist()
@@ -179,14 +183,18 @@ def poseidon_like(rounds: int) -> tuple[Expression, list[Cell]]:
     for number in range(rounds):
         state = [value + (number * width + index + 1) for index, value in enumerate(state)]
         is_full = number in {0, rounds - 1}
-        cubed = [value * value * value if is_full or index == 0 else value for index, value in enumerate(state)]
+        cubed = [
+            value * value * value if is_full or index == 0 else value for index, value in enumerate(state)
+        ]
         if not is_full:
             column = read(Cell(CellKind.MAIN, columns))
             total = total + read(Cell(CellKind.COMBINER, columns)) * (column - cubed[0])
             cubed[0] = column
             columns += 1
         state = [
-            sum((cubed[j] * (3 + (j - i) % width) for j in range(1, width)), start=cubed[0] * (3 + -i % width))
+            sum(
+                (cubed[j] * (3 + (j - i) % width) for j in range(1, width)), start=cubed[0] * (3 + -i % width)
+            )
             for i in range(width)
         ]
         if is_full:
@@ -295,7 +303,9 @@ def bad_sources(**changes: object) -> Sources:
         (read(Cell(CellKind.PUBLIC, 3)), bad_sources(), "the row-constants lack public 3 of round 0"),
     ],
 )
-def test_the_kernel_never_sees_columns_of_another_shape(output: Expression, sources: Sources, message: str) -> None:
+def test_the_kernel_never_sees_columns_of_another_shape(
+    output: Expression, sources: Sources, message: str
+) -> None:
     out = np.empty((1 + 4 * output.is_extension, sources.height), dtype=np.uint32)
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole message is compared
         Tape.compile([output]).run(sources, {}, out, threads=1)
