@@ -35,6 +35,9 @@ class Reason(StrEnum):
     MULTI_OPENING_NODE_COUNT = "multi_opening_node_count"
     """The shared nodes of a tree's openings are too few or too many."""
 
+    WRONG_POSITIONS = "wrong_positions"
+    """The positions by which the encoding shares paths are not those that the transcript draws."""
+
     # What the proof is about.
 
     WRONG_KEY = "wrong_key"

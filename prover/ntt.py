@@ -25,7 +25,7 @@ from prover.field.koalabear import (
 )
 from prover.field.threads import run_slices
 
-LOG_CHUNK = 11
+LOG_CHUNK = 12
 """Chunks of 2^12 elements, 16 KiB: a chunk, its buffer and its share of the factors fit a first-level cache of 48 KiB."""
 
 LOG_SMALLEST_VECTOR_HEIGHT = 8

@@ -56,6 +56,8 @@ class Verification:
         self.proof = proof
         self.challenger: Challenger[Value, Value, Value] = arithmetic.challenger(key.parameters)
         self.challenges = Challenges([])
+        self.positions: list[list[Value]] = []
+        """Where the queries look, as bits, once they are drawn."""
         self._nonces = iter(proof.nonces)
         self._roots = iter(proof.roots)
 
@@ -150,12 +152,12 @@ class Verification:
         # Afterwards it would cost the prover nothing to look for easy positions.
         self._grind(Label.GRIND_QUERY, parameters.grinding.query, Reason.GRINDING_MISSING_QUERY)
         log_size = self.shape.log_max_height + parameters.log_blowup
-        positions = self.challenger.draw_positions(Label.QUERY, parameters.queries, log_size)
+        self.positions = self.challenger.draw_positions(Label.QUERY, parameters.queries, log_size)
         inputs = self._deep_inputs()
         phase_roots = list(self.proof.roots)
         if self.shape.phase("preprocessed") is not None:
             phase_roots.insert(0, self.preprocessed_root)
-        for query, bits in self.arithmetic.gather(self.proof.queries, positions):
+        for query, bits in self.arithmetic.gather(self.proof.queries, self.positions):
             check_query(
                 self.arithmetic,
                 self.shape,
@@ -189,7 +191,10 @@ class Verification:
         return opened, phase.matrices[position].next_columns
 
     def _check_table(self, table: int) -> None:
-        """Constraints at the point are the quotient there times the polynomial that vanishes on the rows."""
+        """Constraints at the point, divided by the polynomial that vanishes on the rows, are the quotient there.
+
+        Soundness: dividing refuses a point on a row, where any quotient would do.
+        """
         definition = self.shape.tables[table]
         domain = Domain(self.shape.log_heights[table], self.key.parameters.log_blowup)
         point = self.challenges.point
@@ -207,8 +212,8 @@ class Verification:
         (combined,) = evaluate([definition.combination], values.read, lift)
         quotient = self._quotient_at_point(table, domain)
         self.arithmetic.require_equal(
-            combined,
-            quotient * vanishing,
+            combined * self.arithmetic.inverse(vanishing, reason),
+            quotient,
             Reason.CONSTRAINTS_DO_NOT_HOLD,
             f"table {definition.name}: the constraints differ from the quotient at the random point",
         )

@@ -16,6 +16,7 @@ from prover.stark.numbers import Number, Quintic
 from prover.stark.proof import OpenedMatrix, Proof, Query, TreeOpening
 from prover.stark.security import report_of
 from prover.stark.verifier import Verification
+from prover.transcript import number_of
 
 DEFAULT_REQUIRED_BITS = 100
 
@@ -40,9 +41,14 @@ def verify(
     decoded = decode_proof(key, content)
     if decoded.heading.statement != tuple(statement):
         raise ProofRefused(Reason.WRONG_STATEMENT, "the proof is about other public values")
-    return verify_messages(
+    accepted, positions = _check_messages(
         key, statement, decoded.proof, required_bits=required_bits, accept_insecure=accept_insecure
     )
+    # The positions only say how paths are shared; others could expand to the same paths.
+    # Soundness: without this check one proof would have many encodings.
+    if positions != decoded.positions:
+        raise ProofRefused(Reason.WRONG_POSITIONS, "the encoding names other positions than the transcript draws")
+    return accepted
 
 
 def verify_messages(
@@ -53,7 +59,22 @@ def verify_messages(
     required_bits: int = DEFAULT_REQUIRED_BITS,
     accept_insecure: bool = False,
 ) -> Accepted:
-    """Check a decoded proof, whose lists have the lengths that the key gives them."""
+    """Check a decoded proof, whose numbers are canonical; raises ProofRefused to say no."""
+    accepted, _ = _check_messages(
+        key, statement, proof, required_bits=required_bits, accept_insecure=accept_insecure
+    )
+    return accepted
+
+
+def _check_messages(
+    key: VerificationKey,
+    statement: Sequence[int],
+    proof: NumberProof,
+    *,
+    required_bits: int,
+    accept_insecure: bool,
+) -> tuple[Accepted, tuple[int, ...]]:
+    """The yes, and the positions that the transcript drew."""
     if len(statement) != key.shape.public_count:
         raise ProofRefused(
             Reason.WRONG_STATEMENT_LENGTH,
@@ -63,11 +84,14 @@ def verify_messages(
         raise ProofRefused(Reason.NON_CANONICAL_STATEMENT, "a public value is not below the prime")
     security = _demand_bits(key, required_bits, accept_insecure=accept_insecure)
     check_shape(key, proof)
-    arithmetic = NumberArithmetic(key.parameters)
-    Verification(
-        arithmetic, key, key.preprocessed_root, [Number(value) for value in statement], lift_proof(proof)
-    ).run()
-    return Accepted(tuple(statement), security)
+    check_canonical(key, proof)
+    public = [Number(value) for value in statement]
+    verification = Verification(
+        NumberArithmetic(key.parameters), key, key.preprocessed_root, public, lift_proof(proof)
+    )
+    verification.run()
+    positions = tuple(number_of([int(bit.value) for bit in position]) for position in verification.positions)
+    return Accepted(tuple(statement), security), positions
 
 
 def _demand_bits(key: VerificationKey, required_bits: int, *, accept_insecure: bool) -> SoundnessReport:
@@ -110,6 +134,29 @@ def check_shape(key: VerificationKey, proof: NumberProof) -> None:
     # Soundness: with no query, a shorter path or a longer final polynomial, less would be tested.
     if not is_right:
         raise ProofRefused(Reason.SHAPE, "a list of the proof has another length than the key gives it")
+
+
+def check_canonical(key: VerificationKey, proof: NumberProof) -> None:
+    """Every value is the one representative that decoding would give; v + p would be a second proof of the same."""
+    values = [value for bus_sum in proof.bus_sums for value in bus_sum]
+    values += [
+        c for phase in proof.openings for matrix in phase for v in (*matrix.current, *matrix.next) for c in v
+    ]
+    values += [c for coefficient in proof.final_polynomial for c in coefficient]
+    for query in proof.queries:
+        values += [
+            value for opening in (*query.phases, *query.folds) for row in opening.rows for value in row
+        ]
+    nonces_end = 1 << 64
+    if key.parameters.suite.is_poseidon:
+        nonces_end = PRIME
+        digests = [*proof.roots, *proof.fold_roots]
+        digests += [node for query in proof.queries for o in (*query.phases, *query.folds) for node in o.path]
+        values += [value for digest in digests for value in digest]
+    if not all(0 <= value < PRIME for value in values) or not all(0 <= n < nonces_end for n in proof.nonces):
+        raise ProofRefused(
+            Reason.NON_CANONICAL_ELEMENT, "a field element of the proof is not below the prime"
+        )
 
 
 def _has_shape(query: Query, trees: Sequence, log_blowup: int) -> bool:  # type: ignore[type-arg]

@@ -1,28 +1,27 @@
 """The deterministic heart of the node: inputs in, trades and batches out; no clock, no disk, no network.
 
-Every change comes through `apply`. An input that is refused changes nothing and is never written to the journal, so a
-restart that applies the journal again goes through exactly the same states.
-What follows from an input (fills, departures, a sealed batch) is its effect; nothing else is remembered of it.
+Every change comes through `apply`.
+An input that is refused changes nothing and never reaches the journal, so a restart that applies the journal again goes
+through exactly the same states.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import assert_never
-from zlib import crc32
 
-from rollup.admission import met_margin, message_of
-from rollup.authority import TradingKey
+from rollup.admission import checked_signature, known_group, message_of
+from rollup.authority import Signature
 from rollup.batch import Batch, open_batch, publish, serve_item
-from rollup.codec import BatchContent, BatchHeader, QueuedItem, encode_batch, encode_queued_item, encode_record
+from rollup.codec import BatchHeader, QueuedItem, encode_batch, encode_queued_item
 from rollup.events import Claim, Event, Traded
-from rollup.fields import is_in_range, word_bytes
-from rollup.formulas import buyer_cash, premium, seller_cash
+from rollup.fields import is_in_range, packed_bytes, word_bytes
 from rollup.instruments import group_of
+from rollup.node.effects import BookChanges, Effects, Fill, SealedBatch
+from rollup.node.fitness import holding_rejection, maker_rejection
 from rollup.node.inputs import (
     CANCEL_REQUEST_TAG,
     CancelOrder,
+    CancelRequest,
     CloseBatch,
     Input,
     OpenBatch,
@@ -34,11 +33,10 @@ from rollup.node.refusals import Refusal
 from rollup.node.verified import VerifiedSignatures
 from rollup.orders import Order, SignedOrder, filled_before, slot_rejection, time_rejection
 from rollup.outcome import Outcome, RuleBrokenError, Transaction
-from rollup.positions import with_lots
 from rollup.rejections import Rejection
-from rollup.state import Account, Leaf, LeafIndex, State, index_of_leaf
+from rollup.schnorr_batch import SignedMessage
+from rollup.state import Account, Leaf, LeafIndex, State
 from rollup.transactions import TAGS, Trade
-from rollup.transactions.trade import fee_up
 from rollup.transition import apply_transaction
 from rollup.units import AccountId, BatchNumber, FillLots, OrderKind, OrderNumber, Side, SlotIndex, Time
 
@@ -46,67 +44,17 @@ ORDER_TAG: int = TAGS[Trade]
 """An order is signed as part of the trade it may become."""
 
 Reason = Rejection | Refusal
+"""Why an input is turned away: by a rule, or by this node."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What this node allows beyond the rules; part of the engine, because replay must decide alike."""
+    """What this node allows beyond the rules."""
 
     open_orders_per_account: int = 256
     """An account has as many slots."""
     open_orders: int = 200_000
-    """About 400 MB of orders and their signatures."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fill:
-    """One trade, as the feed tells it."""
-
-    trade: Traded
-    maker: Entry
-    taker: Entry
-
-
-@dataclass(frozen=True, slots=True)
-class SealedBatch:
-    """A closed batch with all that is kept of it."""
-
-    batch: Batch
-    content: BatchContent
-    published: bytes
-    before: dict[LeafIndex, Leaf | None]
-    after: dict[LeafIndex, Leaf]
-    state_before: State
-    state_after: State
-
-    @property
-    def number(self) -> BatchNumber:
-        """Its number."""
-        return self.batch.number
-
-
-@dataclass(frozen=True, slots=True)
-class Effects:
-    """What an input did."""
-
-    sequence: int
-    fills: tuple[Fill, ...] = ()
-    departed: tuple[Departed, ...] = ()
-    placed: Entry | None = None
-    outcomes: tuple[Outcome, ...] = ()
-    sealed: SealedBatch | None = None
-
-    @property
-    def fingerprint(self) -> int:
-        """A checksum of what the input did to the state: a replay that does something else is noticed."""
-        checksum = crc32(self.sequence.to_bytes(8))
-        for outcome in self.outcomes:
-            checksum = crc32(
-                encode_record(outcome.record) if not isinstance(outcome.record, _QUEUE) else b"item", checksum
-            )
-        for one in self.departed:
-            checksum = crc32(f"{one.entry.sequence} {one.reason}".encode(), checksum)
-        return crc32(self.sealed.published, checksum) if self.sealed else checksum
+    """About 400 MB of orders with their signatures."""
 
 
 @dataclass(slots=True)
@@ -115,19 +63,348 @@ class _OpenBatch:
 
     before: State
     items: tuple[tuple[QueuedItem, Outcome], ...]
+    length: int
     transactions: list[Transaction] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
-    length: int = 0
     claims: int = 0
     leaves_before: dict[LeafIndex, Leaf | None] = field(default_factory=dict)
     leaves_after: dict[LeafIndex, Leaf] = field(default_factory=dict)
 
     def note(self, events: tuple[Event, ...]) -> None:
-        """Remember what a step changed and what it adds to the batch's data."""
+        """Remember what a step changed and what its claims add to the batch's data."""
         for event in events:
             for change in event.changes:
                 self.leaves_before.setdefault(change.index, change.before)
                 self.leaves_after[change.index] = change.after
-            claims = len(event.claims)
-            self.claims += claims
-            self.length += claims * word_bytes(Claim)
+            self.claims += len(event.claims)
+            self.length += len(event.claims) * word_bytes(Claim)
+
+    def add(self, transaction: Transaction, outcome: Outcome) -> None:
+        """Append a transaction."""
+        self.transactions.append(transaction)
+        self.outcomes.append(outcome)
+        self.length += packed_bytes(type(outcome.record))
+        self.note(outcome.events)
+
+
+class Engine:
+    """State, book and open batch; `sequence` counts the inputs that were taken."""
+
+    def __init__(self, state: State, check: VerifiedSignatures, limits: Limits | None = None) -> None:
+        self.state = state
+        self.check = check
+        self.limits = limits or Limits()
+        self.book = OrderBook()
+        self.seen: dict[tuple[AccountId, SlotIndex], OrderNumber] = {}
+        self.sequence = 0
+        self.time: Time = state.system.time
+        self._changes = BookChanges()
+        self._open: _OpenBatch | None = None
+
+    # ------------------------------------------------------------------------------------------- readings
+
+    @property
+    def is_open(self) -> bool:
+        """Say whether a batch is open."""
+        return self._open is not None
+
+    @property
+    def open_length(self) -> int:
+        """Bytes that the open batch would publish."""
+        return 0 if self._open is None else self._open.length
+
+    @property
+    def open_count(self) -> int:
+        """Transactions in the open batch."""
+        return 0 if self._open is None else len(self._open.transactions)
+
+    def seen_number(self, account: AccountId, slot: SlotIndex) -> int:
+        """The largest order number a slot has seen, or minus one."""
+        leaf = self.state.slot(account, slot)
+        return max(self.seen.get((account, slot), -1), -1 if leaf is None else leaf.number)
+
+    def signed_message(self, entry: Input) -> SignedMessage | None:
+        """What has to be verified of an input, if anything is and its signer has a key."""
+        match entry:
+            case PlaceOrder():
+                order = entry.signed.order
+                return self._message(order.account, ORDER_TAG, order, entry.signed.signature)
+            case CancelOrder():
+                request = entry.request
+                return self._message(request.account, CANCEL_REQUEST_TAG, request, request.signature)
+            case SubmitTransaction():
+                transaction = entry.transaction
+                signature = getattr(transaction, "signature", None)
+                signer = getattr(transaction, "account", getattr(transaction, "sender", None))
+                if signature is None or signer is None:
+                    return None
+                return self._message(signer, TAGS[type(transaction)], transaction, signature)
+            case _:
+                return None
+
+    def _message(
+        self, account: AccountId, tag: int, signed: object, signature: Signature
+    ) -> SignedMessage | None:
+        holder = self.state.account(account)
+        if holder is None or holder.key is None or not is_in_range(signed):
+            return None
+        message = message_of(self.state.system.deployment, holder.key.suite, account, tag, signed)
+        return SignedMessage(holder.key, message, signature)
+
+    # --------------------------------------------------------------------------------------------- inputs
+
+    def apply(self, entry: Input) -> Effects | Reason:
+        """Take an input, or say why it is turned away."""
+        match entry:
+            case PlaceOrder():
+                effects = self._place(entry)
+            case CancelOrder():
+                effects = self._cancel(entry)
+            case SubmitTransaction():
+                effects = self._submit(entry)
+            case OpenBatch():
+                effects = self._open_batch(entry)
+            case CloseBatch():
+                effects = self._close_batch(entry)
+        if isinstance(effects, Effects):
+            self.sequence = effects.sequence
+            self.time = entry.time
+        return effects
+
+    def _batch(self) -> _OpenBatch:
+        if self._open is None:
+            raise RuntimeError("an input came while no batch was open")
+        return self._open
+
+    def _leave(self, entry: Entry, reason: Departure) -> Departed:
+        self._changes.leave(entry)
+        return self.book.remove(entry, reason)
+
+    def _expire(self, now: Time) -> list[Departed]:
+        departed = self.book.expire(now)
+        for one in departed:
+            self._changes.leave(one.entry)
+        return departed
+
+    # --------------------------------------------------------------------------------------------- orders
+
+    def order_rejection(self, order: Order, now: Time) -> Reason | None:
+        """Say why an order cannot be taken, signature aside."""
+        if not is_in_range(order):
+            return Rejection.FIELD_OUT_OF_RANGE
+        state = self.state
+        account, group = state.account(order.account), state.group(order.group)
+        if account is None:
+            return Rejection.ACCOUNT_UNKNOWN
+        if account.key is None:
+            return Rejection.KEY_MISSING
+        if group is None:
+            return Rejection.GROUP_UNKNOWN
+        if not group.lists(order.series):
+            return Rejection.SERIES_NOT_LISTED
+        if state.system.time >= group.expiry:
+            return Rejection.GROUP_EXPIRED
+        if now >= group.expiry:
+            return Refusal.GROUP_HAS_EXPIRED
+        if order.lots == 0:
+            return Rejection.LOTS_ARE_ZERO
+        parameters = state.system.parameters
+        worst_rate = max(parameters.maker_fee_rate, parameters.taker_fee_rate)
+        if order.max_fee_rate < worst_rate:
+            return Rejection.FEE_ABOVE_MAXIMUM
+        dead = (
+            time_rejection(order, now)
+            or time_rejection(order, state.system.time)
+            or slot_rejection(account, state.slot(order.account, order.slot), order.number)
+        )
+        if dead is not None:
+            return dead
+        if order.number <= self.seen_number(order.account, order.slot):
+            return Refusal.ORDER_NUMBER_USED
+        if self.book.order_in(order.account, order.slot) is None:
+            if self.book.count_of(order.account) >= self.limits.open_orders_per_account:
+                return Refusal.OPEN_ORDERS_TOO_MANY
+            if self.book.count >= self.limits.open_orders:
+                return Refusal.BOOK_FULL
+        if order.kind is OrderKind.POST_ONLY and self.book.would_take(order):
+            return Refusal.POST_ONLY_WOULD_TAKE
+        return holding_rejection(state, order, order.limit_price, order.lots, worst_rate)
+
+    def _place(self, entry: PlaceOrder) -> Effects | Reason:
+        signed, order = entry.signed, entry.signed.order
+        batch = self._batch()
+        reason = self.order_rejection(order, entry.time)
+        if reason is None:
+            reason = self._signature_rejection(order.account, ORDER_TAG, order, signed)
+        if reason is not None:
+            return reason
+        departed = self._expire(entry.time)
+        resting = self.book.order_in(order.account, order.slot)
+        if resting is not None:
+            departed.append(self._leave(resting, Departure.REPLACED))
+        sequence = self.sequence + 1
+        taker = Entry(signed, sequence, order.lots)
+        self.seen[order.account, order.slot] = order.number
+        self._changes.seen[order.account, order.slot] = order.number
+        fills: list[Fill] = []
+        first = len(batch.outcomes)
+        left = self.book.place(taker, lambda maker, taker, lots: self._meet(maker, taker, lots, fills))
+        for one in left:
+            if one.entry is not taker:
+                self._changes.leave(one.entry)
+        if self.book.order_in(order.account, order.slot) is taker:
+            self._changes.enter(taker)
+        return Effects(
+            sequence,
+            entry.time,
+            tuple(fills),
+            (*departed, *left),
+            taker,
+            tuple(batch.outcomes[first:]),
+        )
+
+    def _meet(self, maker: Entry, taker: Entry, lots: int, fills: list[Fill]) -> Attempt:
+        """Try a trade; where the rules refuse it, find out whose order is unfit."""
+        buyer_is_maker = maker.order.side is Side.BUY
+        buy, sell = (maker.signed, taker.signed) if buyer_is_maker else (taker.signed, maker.signed)
+        trade = Trade(buy, sell, buyer_is_maker, FillLots(lots))
+        outcome = apply_transaction(self.state, trade, self.check)
+        if isinstance(outcome, Rejection):
+            rejection = maker_rejection(self.state, maker.signed, lots, ORDER_TAG, self.check)
+            return Attempt.TAKER_UNFIT if rejection is None else Attempt.MAKER_UNFIT
+        self._batch().add(trade, outcome)
+        self.state = outcome.state
+        traded = outcome.events[-1]
+        if not isinstance(traded, Traded):
+            raise TypeError("a trade ends with what was traded")
+        fills.append(Fill(traded, maker, taker))
+        return Attempt.TRADED
+
+    def _signature_rejection(
+        self, account: AccountId, tag: int, signed: object, carrier: SignedOrder | CancelRequest
+    ) -> Rejection | None:
+        try:
+            checked_signature(self.state, account, tag, signed, carrier.signature, self.check)
+        except RuleBrokenError as broken:
+            return broken.rejection
+        return None
+
+    def _cancel(self, entry: CancelOrder) -> Effects | Reason:
+        request = entry.request
+        if not is_in_range(request):
+            return Rejection.FIELD_OUT_OF_RANGE
+        resting = self.book.order_in(request.account, request.slot)
+        if resting is None or resting.order.number != request.number:
+            return Refusal.ORDER_NOT_IN_BOOK
+        rejection = self._signature_rejection(request.account, CANCEL_REQUEST_TAG, request, request)
+        if rejection is not None:
+            return rejection
+        return Effects(self.sequence + 1, entry.time, departed=(self._leave(resting, Departure.CANCELLED),))
+
+    # --------------------------------------------------------------------------- transactions and batches
+
+    def _submit(self, entry: SubmitTransaction) -> Effects | Reason:
+        if isinstance(entry.transaction, Trade):
+            return Refusal.NOT_SUBMITTED_HERE
+        batch = self._batch()
+        outcome = apply_transaction(self.state, entry.transaction, self.check)
+        if isinstance(outcome, Rejection):
+            return outcome
+        batch.add(entry.transaction, outcome)
+        self.state = outcome.state
+        departed = self._expire(entry.time) + self._drop_dead(outcome)
+        return Effects(self.sequence + 1, entry.time, departed=tuple(departed), outcomes=(outcome,))
+
+    def _open_batch(self, entry: OpenBatch) -> Effects | Reason:
+        if self._open is not None:
+            raise RuntimeError("a batch is open already")
+        before = self.state
+        opened = open_batch(before, entry.time)
+        if isinstance(opened, Rejection):
+            return opened
+        current, event = opened
+        served: list[tuple[QueuedItem, Outcome]] = []
+        for queued in entry.items:
+            outcome = serve_item(current, queued, self.check)
+            if isinstance(outcome, Rejection):
+                return outcome
+            served.append((queued, outcome))
+            current = outcome.state
+        items = sum(len(encode_queued_item(queued)) for queued in entry.items)
+        batch = _OpenBatch(before, tuple(served), word_bytes(BatchHeader) + items)
+        batch.note((event,))
+        for _, outcome in served:
+            batch.note(outcome.events)
+        self._open, self.state = batch, current
+        departed = self._expire(entry.time)
+        for _, outcome in served:
+            departed += self._drop_dead(outcome)
+        departed += self._drop_expired_groups(entry.time)
+        outcomes = tuple(outcome for _, outcome in served)
+        return Effects(self.sequence + 1, entry.time, departed=tuple(departed), outcomes=outcomes)
+
+    def _drop_dead(self, outcome: Outcome) -> list[Departed]:
+        """Take out orders that a raised floor or a new key has killed."""
+        departed: list[Departed] = []
+        for change in (change for event in outcome.events for change in event.changes):
+            if not isinstance(change.after, Account) or not isinstance(change.before, Account):
+                continue
+            account, before = change.after, change.before
+            if account.key != before.key:
+                dead = self.book.orders_of(account.account)
+            elif account.order_floor != before.order_floor:
+                dead = self.book.orders_below(account.account, account.order_floor)
+            else:
+                continue
+            departed += [self._leave(entry, Departure.CANCELLED) for entry in dead]
+        return departed
+
+    def _drop_expired_groups(self, now: Time) -> list[Departed]:
+        """Take out every order of a group that has expired; they could never trade again."""
+        expired = {group for group in self.book.groups() if known_group(self.state, group).expiry <= now}
+        if not expired:
+            return []
+        dead = [entry for entry in self.book.entries() if group_of(entry.order.series) in expired]
+        return [self._leave(entry, Departure.DELISTED) for entry in dead]
+
+    def _close_batch(self, entry: CloseBatch) -> Effects:
+        batch = self._batch()
+        outcomes = tuple(batch.outcomes)
+        before, system = batch.before, self.state.system
+        content = publish(before, system.time, batch.items, outcomes)
+        sealed = SealedBatch(
+            Batch(
+                BatchNumber(system.batch_number),
+                system.time,
+                before.system.queue_position,
+                tuple(queued for queued, _ in batch.items),
+                tuple(batch.transactions),
+            ),
+            content,
+            encode_batch(content),
+            batch.leaves_before,
+            batch.leaves_after,
+            before,
+            self.state,
+            self.sequence + 1,
+            self._changes,
+        )
+        self._open, self._changes = None, BookChanges()
+        return Effects(self.sequence + 1, entry.time, sealed=sealed)
+
+    # -------------------------------------------------------------------------------------------- restart
+
+    def restore(
+        self,
+        sequence: int,
+        resting: list[tuple[int, SignedOrder]],
+        seen: dict[tuple[AccountId, SlotIndex], OrderNumber],
+    ) -> None:
+        """Take over the book of a checkpoint, whose state the engine was made with."""
+        for place, signed in resting:
+            order = signed.order
+            filled = filled_before(self.state.slot(order.account, order.slot), order.number)
+            self.book.rest(Entry(signed, place, order.lots - filled))
+        self.seen = seen
+        self.sequence = sequence
+        self.book.touched.clear()

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from heapq import heappop, heappush
 
-from rollup.instruments import SeriesId
+from rollup.instruments import SeriesId, group_of
 from rollup.orders import Order, SignedOrder
-from rollup.units import WIDTH_BITS, AccountId, OrderKind, OrderNumber, Price, Side, SlotIndex, Time
+from rollup.units import WIDTH_BITS, AccountId, GroupId, OrderKind, OrderNumber, Price, Side, SlotIndex, Time
 
 MAX_FILL_LOTS: int = (1 << WIDTH_BITS["FillLots"]) - 1
 """A trade's lots fit one word; what is larger becomes several trades at the same price."""
@@ -252,6 +252,10 @@ class OrderBook:
         return sorted(
             (entry for of_account in self._slots.values() for entry in of_account.values()), key=_sequence_of
         )
+
+    def groups(self) -> set[GroupId]:
+        """Groups that have orders in the book."""
+        return {group_of(series) for (series, _), half in self._halves.items() if half.ranks}
 
     def levels(self, series: SeriesId, side: Side, depth: int) -> list[Level]:
         """The best prices of one side."""

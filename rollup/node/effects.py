@@ -1,0 +1,91 @@
+"""What follows from an input: fills, departures, and now and then a closed batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from zlib import crc32
+
+from rollup.batch import Batch
+from rollup.codec import BatchContent, encode_record
+from rollup.events import Traded
+from rollup.node.order_book import Departed, Entry
+from rollup.outcome import Outcome, QueueItem
+from rollup.state import Leaf, LeafIndex, State
+from rollup.units import AccountId, BatchNumber, OrderNumber, SlotIndex, Time
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """One trade with the two orders that made it."""
+
+    trade: Traded
+    maker: Entry
+    taker: Entry
+
+
+@dataclass(slots=True)
+class BookChanges:
+    """How the book differs from the last checkpoint: what a checkpoint has to write."""
+
+    joined: dict[int, Entry] = field(default_factory=dict)
+    left: set[int] = field(default_factory=set)
+    seen: dict[tuple[AccountId, SlotIndex], OrderNumber] = field(default_factory=dict)
+    """Largest order number of each slot that was used."""
+
+    def enter(self, entry: Entry) -> None:
+        """Note an order that rests."""
+        self.joined[entry.sequence] = entry
+
+    def leave(self, entry: Entry) -> None:
+        """Note an order that is gone."""
+        if self.joined.pop(entry.sequence, None) is None:
+            self.left.add(entry.sequence)
+
+
+@dataclass(frozen=True, slots=True)
+class SealedBatch:
+    """A closed batch with all that is kept of it."""
+
+    batch: Batch
+    content: BatchContent
+    published: bytes
+    before: dict[LeafIndex, Leaf | None]
+    after: dict[LeafIndex, Leaf]
+    state_before: State
+    state_after: State
+    sequence: int
+    book: BookChanges
+
+    @property
+    def number(self) -> BatchNumber:
+        """Its number."""
+        return self.batch.number
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What an input did."""
+
+    sequence: int
+    time: Time
+    fills: tuple[Fill, ...] = ()
+    departed: tuple[Departed, ...] = ()
+    placed: Entry | None = None
+    outcomes: tuple[Outcome, ...] = ()
+    sealed: SealedBatch | None = None
+
+    @property
+    def fingerprint(self) -> int:
+        """A checksum of what the input did, so that a replay that does something else is noticed."""
+        checksum = crc32(self.sequence.to_bytes(8))
+        for outcome in self.outcomes:
+            record = outcome.record
+            spelled = (
+                type(outcome.events[-1]).__name__.encode()
+                if isinstance(record, QueueItem)
+                else encode_record(record)
+            )
+            checksum = crc32(spelled, checksum)
+        for one in self.departed:
+            checksum = crc32(f"{one.entry.sequence} {one.reason}".encode(), checksum)
+        return crc32(self.sealed.published, checksum) if self.sealed else checksum
