@@ -37,10 +37,9 @@ KECCAK_FLOOR = 30.0
 """The same for eight lanes of Keccak-f."""
 
 POSEIDON_LIMIT = (
-    "820 words of products in the partial rounds at 3 vector operations for 8 rows, 8 full rounds of 600: "
-    "about 1,200 vector operations a row's share of 8, of which four start in a cycle"
+    "about 7,500 vector operations for 8 permutations of 20 partial rounds, of which four start in a cycle"
 )
-KECCAK_LIMIT = "24 rounds of 95 vector operations for 8 hashes, 29 of them rotations; one or two of these start in a cycle"
+KECCAK_LIMIT = "24 rounds of 95 vector operations for 8 permutations, 29 of them rotations"
 ROWS_LIMIT = "the permutations, and each cache line read once"
 TREE_LIMIT = "the rows, and one node less than there are leaves"
 

@@ -84,14 +84,24 @@ def up(x: Any, y: Any, factor: Any, quotient: Any) -> Any:
     return field_add(x, y), multiply_fixed(field_difference(x, y), factor, quotient)
 
 
+@inline_kernel
+def fetch_rows(address: int, pitch: int, rows: int, ahead: int) -> None:
+    """Ask for the lines of so many rows that lie `ahead` bytes further; zero asks for none."""
+    if ahead != 0:
+        for row in range(rows):
+            prefetch_read_at(address + row * pitch + ahead)
+            prefetch_read_at(address + row * pitch + ahead + LINE)
+
+
 @kernel
 def step_down2(
     source: int, source_pitch: int, target: int, target_pitch: int, width: int, rows: int, half: int,
-    factors: Any, quotients: Any, base: int,
+    factors: Any, quotients: Any, base: int, ahead: int,
 ) -> None:
     """One level down over rows of `width` bytes, a multiple of 128.
 
     Blocks are numbered from base * (blocks of this call).
+    What lies `ahead` bytes further in the source is fetched: rows far apart defeat the processor's own prefetcher.
     """
     blocks = rows // (2 * half)
     for block in range(blocks):
@@ -101,6 +111,7 @@ def step_down2(
             a, s = source + row * source_pitch, half * source_pitch
             b, t = target + row * target_pitch, half * target_pitch
             for offset in range(0, width, PAIR):
+                fetch_rows(a + offset, s, 2, ahead)
                 x0, x1 = down(load_pair_at(a + offset), load_pair_at(a + s + offset), factor, quotient)
                 store_pair_at(b + offset, x0)
                 store_pair_at(b + t + offset, x1)
@@ -109,7 +120,7 @@ def step_down2(
 @kernel
 def step_up2(
     source: int, source_pitch: int, target: int, target_pitch: int, width: int, rows: int, half: int,
-    factors: Any, quotients: Any, base: int,
+    factors: Any, quotients: Any, base: int, ahead: int,
 ) -> None:
     """One level up; the operands are those of step_down2."""
     blocks = rows // (2 * half)
@@ -120,6 +131,7 @@ def step_up2(
             a, s = source + row * source_pitch, half * source_pitch
             b, t = target + row * target_pitch, half * target_pitch
             for offset in range(0, width, PAIR):
+                fetch_rows(a + offset, s, 2, ahead)
                 x0, x1 = up(load_pair_at(a + offset), load_pair_at(a + s + offset), factor, quotient)
                 store_pair_at(b + offset, x0)
                 store_pair_at(b + t + offset, x1)
@@ -128,7 +140,7 @@ def step_up2(
 @kernel
 def step_down4(
     source: int, source_pitch: int, target: int, target_pitch: int, width: int, rows: int, quarter: int,
-    factors: Any, quotients: Any, base: int,
+    factors: Any, quotients: Any, base: int, ahead: int,
 ) -> None:
     """Two levels down in one pass through the memory."""
     blocks = rows // (4 * quarter)
@@ -141,6 +153,7 @@ def step_down4(
             a, s = source + row * source_pitch, quarter * source_pitch
             b, t = target + row * target_pitch, quarter * target_pitch
             for offset in range(0, width, PAIR):
+                fetch_rows(a + offset, s, 4, ahead)
                 x0, x2 = down(load_pair_at(a + offset), load_pair_at(a + 2 * s + offset), factor, quotient)
                 x1, x3 = down(load_pair_at(a + s + offset), load_pair_at(a + 3 * s + offset), factor, quotient)
                 y0, y1 = down(x0, x1, factor0, quotient0)
@@ -154,7 +167,7 @@ def step_down4(
 @kernel
 def step_up4(
     source: int, source_pitch: int, target: int, target_pitch: int, width: int, rows: int, quarter: int,
-    factors: Any, quotients: Any, base: int,
+    factors: Any, quotients: Any, base: int, ahead: int,
 ) -> None:
     """Two levels up in one pass through the memory."""
     blocks = rows // (4 * quarter)
@@ -167,6 +180,7 @@ def step_up4(
             a, s = source + row * source_pitch, quarter * source_pitch
             b, t = target + row * target_pitch, quarter * target_pitch
             for offset in range(0, width, PAIR):
+                fetch_rows(a + offset, s, 4, ahead)
                 x0, x1 = up(load_pair_at(a + offset), load_pair_at(a + s + offset), factor0, quotient0)
                 x2, x3 = up(load_pair_at(a + 2 * s + offset), load_pair_at(a + 3 * s + offset), factor1, quotient1)
                 y0, y2 = up(x0, x2, factor, quotient)
@@ -435,9 +449,9 @@ def chunk_down(
     while half >= 4 * VECTOR:
         if half >= 8 * VECTOR:
             pitch = half // 2
-            step_down4(place, pitch, target, pitch, pitch, length // pitch, 1, factors, quotients, chunk)
+            step_down4(place, pitch, target, pitch, pitch, length // pitch, 1, factors, quotients, chunk, 0)
         else:
-            step_down2(place, half, target, half, half, length // half, 1, factors, quotients, chunk)
+            step_down2(place, half, target, half, half, length // half, 1, factors, quotients, chunk, 0)
         place = target
         half //= 4
     squares_down(target, length, factors, quotients, tail, chunk * (length // SQUARE), following)
@@ -459,13 +473,13 @@ def chunk_up(
     half = 4 * VECTOR
     # An odd number of levels begins with a single one, so that the last step has two and can scale.
     if log_length % 2 == 1:
-        step_up2(target, half, target, half, half, length // half, 1, factors, quotients, chunk)
+        step_up2(target, half, target, half, half, length // half, 1, factors, quotients, chunk, 0)
         half *= 2
     while half < length:
         if scale.size > 0 and 4 * half == length:
             step_up4_scaled(target, half, factors, quotients, chunk, scale, scaled_factor)
         else:
-            step_up4(target, half, target, half, half, length // half, 1, factors, quotients, chunk)
+            step_up4(target, half, target, half, half, length // half, 1, factors, quotients, chunk, 0)
         half *= 4
 
 
@@ -479,17 +493,17 @@ def tiles_down(
     work = (address_of(buffer, 0) + LINE - 1) // LINE * LINE
     for tile in range(start, stop):
         offset = tile // tiles * (rows * pitch) + tile % tiles * TILE
-        place, place_pitch = address_of(source, 0) + offset, pitch
+        place, place_pitch, ahead = address_of(source, 0) + offset, pitch, pitch
         half = rows // 2
         while half >= 1:
             end, end_pitch = work, TILE
             if half <= 2:
                 end, end_pitch = address_of(target, 0) + offset, pitch
             if half >= 2:
-                step_down4(place, place_pitch, end, end_pitch, TILE, rows, half // 2, factors, quotients, 0)
+                step_down4(place, place_pitch, end, end_pitch, TILE, rows, half // 2, factors, quotients, 0, ahead)
             else:
-                step_down2(place, place_pitch, end, end_pitch, TILE, rows, 1, factors, quotients, 0)
-            place, place_pitch = end, end_pitch
+                step_down2(place, place_pitch, end, end_pitch, TILE, rows, 1, factors, quotients, 0, ahead)
+            place, place_pitch, ahead = end, end_pitch, 0
             half //= 4
 
 
@@ -501,17 +515,17 @@ def tiles_up(matrix: Any, rows: int, factors: Any, quotients: Any, buffer: Any, 
     work = (address_of(buffer, 0) + LINE - 1) // LINE * LINE
     for tile in range(start, stop):
         home = address_of(matrix, 0) + tile // tiles * (rows * pitch) + tile % tiles * TILE
-        place, place_pitch = home, pitch
+        place, place_pitch, ahead = home, pitch, pitch
         half = 1
         while half < rows:
             end, end_pitch = work, TILE
             if 4 * half >= rows:
                 end, end_pitch = home, pitch
             if 2 * half < rows:
-                step_up4(place, place_pitch, end, end_pitch, TILE, rows, half, factors, quotients, 0)
+                step_up4(place, place_pitch, end, end_pitch, TILE, rows, half, factors, quotients, 0, ahead)
             else:
-                step_up2(place, place_pitch, end, end_pitch, TILE, rows, half, factors, quotients, 0)
-            place, place_pitch = end, end_pitch
+                step_up2(place, place_pitch, end, end_pitch, TILE, rows, half, factors, quotients, 0, ahead)
+            place, place_pitch, ahead = end, end_pitch, 0
             half *= 4
 
 

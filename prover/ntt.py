@@ -155,7 +155,7 @@ def aligned_empty(shape: tuple[int, ...]) -> Words:
 def _log_height_of(matrix: Montgomery) -> int:
     if matrix.dtype != np.uint32 or matrix.ndim != 2:
         raise TypeError(f"a matrix is uint32 (columns, height), not {matrix.dtype} {matrix.shape}")
-    height = matrix.shape[1]
+    height = int(matrix.shape[1])
     if height == 0 or height & (height - 1) or height > 1 << TWO_ADICITY:
         raise ValueError(f"a height is a power of two up to 2^{TWO_ADICITY}, not {height}")
     return height.bit_length() - 1
@@ -170,8 +170,13 @@ def _target(out: Montgomery | None, shape: tuple[int, ...]) -> Montgomery:
 
 
 def _groups(columns: int, bytes_each: int) -> list[slice]:
-    size = max(1, GROUP_BYTES // bytes_each)
+    size = max(4, GROUP_BYTES // bytes_each)
     return [slice(start, min(start + size, columns)) for start in range(0, columns, size)]
+
+
+def _buffer_for(groups: list[slice], height: int) -> Montgomery:
+    """What all groups use in turn: it stays in cache, and memory new to the process costs more than a transform of it."""
+    return aligned_empty((max((group.stop - group.start for group in groups), default=0), height))
 
 
 # --- the transforms ---------------------------------------------------------------------------------------------------
@@ -194,9 +199,11 @@ def inverse_transform(matrix: Montgomery, *, threads: int = 1, out: Montgomery |
         return result
     quotient = (scale << 32) // PRIME
     chunks = height >> min(log_height, LOG_CHUNK)
-    for group in _groups(columns, 8 * height):
+    groups = _groups(columns, 8 * height)
+    buffer = _buffer_for(groups, height)
+    for group in groups:
         part, target = matrix[group], result[group]
-        source = _tiles_down(part, target, chunks, table, threads)
+        source = _tiles_down(part, buffer[: part.shape[0]], chunks, table, threads)
 
         def work(start: int, stop: int, source: Montgomery = source, target: Montgomery = target) -> None:
             kernels.inverse_chunks(
@@ -270,8 +277,7 @@ def low_degree_extension(
     powers = _coset_powers(log_height, shifts, inverse(height))
     chunks = height >> min(log_height, LOG_CHUNK)
     groups = _groups(columns, 4 * height * (1 + len(shifts)))
-    # One buffer for all groups: memory that is new to the process costs more than a transform of it.
-    buffer = aligned_empty((max((group.stop - group.start for group in groups), default=0), height))
+    buffer = _buffer_for(groups, height)
     for group in groups:
         part, values = matrix[group], target[group]
         source = _tiles_down(part, buffer[: part.shape[0]], chunks, inverse_table, threads)

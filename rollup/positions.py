@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
-from rollup.instruments import SeriesId
+from rollup.instruments import SeriesId, group_of
 from rollup.outcome import require
 from rollup.rejections import Rejection
 from rollup.state import Position
-from rollup.units import MAX_POSITIONS, WIDTH_BITS, fits
+from rollup.units import MAX_POSITIONS, WIDTH_BITS, GroupId, fits
 
 
 def with_lots(positions: tuple[Position, ...], series: SeriesId, lots: int) -> tuple[Position, ...]:
@@ -27,6 +27,6 @@ def with_lots(positions: tuple[Position, ...], series: SeriesId, lots: int) -> t
     return changed
 
 
-def without_group(positions: tuple[Position, ...], closed: tuple[Position, ...]) -> tuple[Position, ...]:
+def without_group(positions: tuple[Position, ...], group: GroupId) -> tuple[Position, ...]:
     """Take the positions of one group out of the list."""
-    return tuple(position for position in positions if position not in closed)
+    return tuple(position for position in positions if group_of(position.series) != group)

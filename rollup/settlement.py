@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rollup.events import GroupSettlement, SettlementLeg
 from rollup.formulas import settled_cash, settled_pool
-from rollup.instruments import Group, payoff_per_lot
+from rollup.instruments import Group, group_of, payoff_per_lot
 from rollup.outcome import RuleBrokenError, require
 from rollup.positions import without_group
 from rollup.rejections import Rejection
@@ -38,7 +38,7 @@ def settled(account: Account, group: Group) -> tuple[Account, GroupSettlement]:
     price = group.settlement_price
     if price is None:
         raise RuleBrokenError(Rejection.GROUP_NOT_FIXED)
-    closed = tuple(held for held in account.positions if held.series in group.series)
+    closed = tuple(held for held in account.positions if group_of(held.series) == group.group)
     require(bool(closed), Rejection.NOTHING_TO_SETTLE)
     legs = tuple(
         SettlementLeg(series, lots, Amount(payoff_per_lot(series, price, group.tick_value)))
@@ -46,6 +46,6 @@ def settled(account: Account, group: Group) -> tuple[Account, GroupSettlement]:
     )
     payoff = sum(leg.lots * leg.payoff_per_lot for leg in legs)
     after = account.with_holdings(
-        settled_cash(account.cash, payoff), without_group(account.positions, closed)
+        settled_cash(account.cash, payoff), without_group(account.positions, group.group)
     )
     return after, GroupSettlement(group, with_pool(group, settled_pool(group.pool, payoff)), legs, payoff)

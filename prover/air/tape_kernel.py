@@ -146,10 +146,11 @@ def _extension_multiply(pc: int, base: int, size: int) -> None:
 @kernel
 def _dot(a0: Any, a1: Any, a2: Any, a3: Any, a4: Any, b0: Any, b1: Any, b2: Any, b3: Any, b4: Any) -> Any:
     """Add five products before one reduction."""
-    even = fold64(add64(multiply_even(a0, b0), multiply_even(a1, b1)))
+    # Two products alone stay below 2 p^2 < p 2^32.
+    even = add64(multiply_even(a0, b0), multiply_even(a1, b1))
     even = fold64(add64(add64(even, multiply_even(a2, b2)), multiply_even(a3, b3)))
     even = fold64(add64(even, multiply_even(a4, b4)))
-    odd = fold64(add64(multiply_odd(a0, b0), multiply_odd(a1, b1)))
+    odd = add64(multiply_odd(a0, b0), multiply_odd(a1, b1))
     odd = fold64(add64(add64(odd, multiply_odd(a2, b2)), multiply_odd(a3, b3)))
     odd = fold64(add64(odd, multiply_odd(a4, b4)))
     return montgomery_reduce(even, odd)

@@ -347,7 +347,11 @@ def _prefix_word(kind: HashKind, level_or_label: int, length: int) -> np.uint64:
 def _whole_lines(columns: Montgomery) -> Montgomery:
     """The columns with rows of zeros up to a multiple of a line; none are added to tall matrices."""
     missing = -columns.shape[1] % LINE
-    return np.pad(columns, ((0, 0), (0, missing))) if missing else np.ascontiguousarray(columns)
+    if not missing:
+        return np.ascontiguousarray(columns)
+    whole = np.zeros((len(columns), columns.shape[1] + missing), dtype=np.uint32)
+    whole[:, : columns.shape[1]] = columns
+    return whole
 
 
 def hash_rows(

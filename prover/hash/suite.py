@@ -103,7 +103,7 @@ class HashSuite(ABC, Generic[Digest]):
         count = left.shape[1]
         missing = -count % self.lanes
         if missing:
-            left, right = (np.pad(side, ((0, 0), (0, missing))) for side in (left, right))
+            left, right = _widened(left, missing), _widened(right, missing)
         left, right = np.ascontiguousarray(left), np.ascontiguousarray(right)
         padded = count + missing
         return self._compress_all(left, right, 0, padded, padded, level, threads)[:, :count]
@@ -118,6 +118,12 @@ class HashSuite(ABC, Generic[Digest]):
 
         run_slices(threads if count > FEW_NODES else 1, count, work, multiple=self.lanes)
         return out
+
+
+def _widened(planes: Planes, missing: int) -> Planes:
+    wide = np.zeros((len(planes), planes.shape[1] + missing), dtype=planes.dtype)
+    wide[:, : planes.shape[1]] = planes
+    return wide
 
 
 class KeccakSuite(HashSuite[bytes]):

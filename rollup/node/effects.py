@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from zlib import crc32
 
 from rollup.batch import Batch
@@ -42,6 +43,15 @@ class BookChanges:
             self.left.add(entry.sequence)
 
 
+class Source(NamedTuple):
+    """Which inputs a transaction came from: its own, or those of a trade's two orders."""
+
+    first: int
+    second: int = 0
+    buyer_is_maker: bool = False
+    lots: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class SealedBatch:
     """A closed batch with all that is kept of it."""
@@ -49,6 +59,7 @@ class SealedBatch:
     batch: Batch
     content: BatchContent
     published: bytes
+    sources: tuple[Source, ...]
     before: dict[LeafIndex, Leaf | None]
     after: dict[LeafIndex, Leaf]
     state_before: State

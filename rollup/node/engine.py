@@ -8,6 +8,7 @@ through exactly the same states.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import assert_never
 
 from rollup.admission import checked_signature, known_group, message_of
 from rollup.authority import Signature
@@ -16,7 +17,7 @@ from rollup.codec import BatchHeader, QueuedItem, encode_batch, encode_queued_it
 from rollup.events import Claim, Event, Traded
 from rollup.fields import is_in_range, packed_bytes, word_bytes
 from rollup.instruments import group_of
-from rollup.node.effects import BookChanges, Effects, Fill, SealedBatch
+from rollup.node.effects import BookChanges, Effects, Fill, SealedBatch, Source
 from rollup.node.fitness import holding_rejection, maker_rejection
 from rollup.node.inputs import (
     CANCEL_REQUEST_TAG,
@@ -65,6 +66,7 @@ class _OpenBatch:
     items: tuple[tuple[QueuedItem, Outcome], ...]
     length: int
     transactions: list[Transaction] = field(default_factory=list)
+    sources: list[Source] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     claims: int = 0
     leaves_before: dict[LeafIndex, Leaf | None] = field(default_factory=dict)
@@ -79,9 +81,10 @@ class _OpenBatch:
             self.claims += len(event.claims)
             self.length += len(event.claims) * word_bytes(Claim)
 
-    def add(self, transaction: Transaction, outcome: Outcome) -> None:
+    def add(self, transaction: Transaction, outcome: Outcome, source: Source) -> None:
         """Append a transaction."""
         self.transactions.append(transaction)
+        self.sources.append(source)
         self.outcomes.append(outcome)
         self.length += packed_bytes(type(outcome.record))
         self.note(outcome.events)
@@ -155,6 +158,7 @@ class Engine:
 
     def apply(self, entry: Input) -> Effects | Reason:
         """Take an input, or say why it is turned away."""
+        effects: Effects | Reason
         match entry:
             case PlaceOrder():
                 effects = self._place(entry)
@@ -166,6 +170,8 @@ class Engine:
                 effects = self._open_batch(entry)
             case CloseBatch():
                 effects = self._close_batch(entry)
+            case _:
+                assert_never(entry)
         if isinstance(effects, Effects):
             self.sequence = effects.sequence
             self.time = entry.time
@@ -272,7 +278,9 @@ class Engine:
         if isinstance(outcome, Rejection):
             rejection = maker_rejection(self.state, maker.signed, lots, ORDER_TAG, self.check)
             return Attempt.TAKER_UNFIT if rejection is None else Attempt.MAKER_UNFIT
-        self._batch().add(trade, outcome)
+        buy_from, sell_from = (maker, taker) if buyer_is_maker else (taker, maker)
+        source = Source(buy_from.sequence, sell_from.sequence, buyer_is_maker, lots)
+        self._batch().add(trade, outcome, source)
         self.state = outcome.state
         traded = outcome.events[-1]
         if not isinstance(traded, Traded):
@@ -310,7 +318,7 @@ class Engine:
         outcome = apply_transaction(self.state, entry.transaction, self.check)
         if isinstance(outcome, Rejection):
             return outcome
-        batch.add(entry.transaction, outcome)
+        batch.add(entry.transaction, outcome, Source(self.sequence + 1))
         self.state = outcome.state
         departed = self._expire(entry.time) + self._drop_dead(outcome)
         return Effects(self.sequence + 1, entry.time, departed=tuple(departed), outcomes=(outcome,))
@@ -382,6 +390,7 @@ class Engine:
             ),
             content,
             encode_batch(content),
+            tuple(batch.sources),
             batch.leaves_before,
             batch.leaves_after,
             before,

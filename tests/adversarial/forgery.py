@@ -33,7 +33,7 @@ Openings = tuple[tuple[OpenedMatrix[Extension], ...], ...]
 NumberProof = Proof[int, Extension, Digest]
 
 
-def test_parameters(
+def weak_parameters(
     *, queries: int = 8, log_fold_arity: int = 1, log_final_length: int = 1, grinding: Grinding | None = None
 ) -> StarkParameters:
     """Insecure parameters without grinding, so that each forgery is refused for its own reason."""
@@ -42,8 +42,6 @@ def test_parameters(
         "test-forgery", 2, queries, log_fold_arity, log_final_length, work, SuiteName.KECCAK, 32, True, 0
     )
 
-
-test_parameters.__test__ = False  # type: ignore[attr-defined]  # a name, not a test
 
 
 class DeafTranscript(KeccakTranscript):
@@ -305,7 +303,7 @@ class Forging(Proving):
         return drawn
 
     def sides_at_the_point(self, openings: Openings, table: int) -> tuple[Quintic, Quintic]:
-        """Both sides of a table's equation out of the domain: combined constraints, quotient times vanishing."""
+        """Both sides of a table's equation out of the domain: what the quotient should be, and what is claimed."""
         meter = _GapMeter(self.parameters)
         messages: NumberProof = Proof(
             tuple(self.roots), tuple(self.bus_sums), openings, (), (), tuple(self.nonces), ()
@@ -324,11 +322,10 @@ class Forging(Proving):
 
     def claim_what_the_constraints_ask_for(self, openings: Openings, table: int = 0) -> Openings:
         """Change the claimed value of the table's first quotient column so that its equation holds."""
-        combined, product = self.sides_at_the_point(openings, table)
+        wanted, claimed = self.sides_at_the_point(openings, table)
         domain = Domain(self.shape.log_heights[table], self.parameters.log_blowup)
-        vanishing = domain.vanishing_at(Quintic(self.point))
         weights = domain.piece_weights(Quintic(self.point), self.shape.log_quotient_pieces(table))
-        gap = (combined - product) * invert(vanishing * weights[0], Reason.SHAPE)
+        gap = (wanted - claimed) * invert(weights[0], Reason.SHAPE)
         return add_to_opening(openings, -1, table, 0, gap)
 
 
@@ -348,7 +345,7 @@ def proving_key(
     parameters: StarkParameters | None = None,
 ) -> ProvingKey:
     """A key under insecure parameters."""
-    return make_proving_key(circuit, log_heights, parameters or test_parameters(), preprocessed, threads=1)
+    return make_proving_key(circuit, log_heights, parameters or weak_parameters(), preprocessed, threads=1)
 
 
 def honest_proof(

@@ -17,7 +17,7 @@ from prover.air.bus import Bus
 from prover.domain import Domain
 from prover.errors import Reason
 from prover.field.extension import QUINTIC
-from prover.field.koalabear import GENERATOR, PRIME, Montgomery, decode, encode, inverse, power, root_of_unity
+from prover.field.koalabear import PRIME, Montgomery, decode, encode, inverse, power, root_of_unity
 from prover.stark.circuit import define_circuit
 from prover.stark.evaluation import evaluation_weights
 from prover.stark.numbers import Quintic, canonical, invert
@@ -32,7 +32,7 @@ from tests.adversarial.forgery import (
     add_to_opening,
     deaf,
     proving_key,
-    test_parameters,
+    weak_parameters,
     verdict,
     weak_verdict,
 )
@@ -113,7 +113,7 @@ class ProductAfterTheCombiner(Forging):
         tail = field.inverse(minus(right[0]))
         for ratio in ratios[1:]:
             tail = field.multiply(tail, ratio)
-        # Row 0 asks for: height (p0 - 1) + combiner (p1 (shift - r0) - p0 (shift - l0)) = 0, and p0 = p1 * later ratios.
+        # Row 0: height (p0 - 1) + combiner (p1 (shift - r0) - p0 (shift - l0)) = 0, where p0 = p1 * later ratios.
         slack = field.multiply(field.from_base(height), field.inverse(combiner))
         slope = field.subtract(field.multiply(field.subtract(minus(left[0]), slack), tail), field.one)
         first = field.multiply(field.subtract(field.zero, field.multiply(slack, tail)), field.inverse(slope))
@@ -161,11 +161,11 @@ class SumsAfterTheOutOfDomainPoint(Forging):
         return altered
 
     def alter_openings(self, openings: Openings) -> Openings:
-        combined, product = self.sides_at_the_point(openings, 0)
+        wanted, claimed = self.sides_at_the_point(openings, 0)
         before = self.bus_sums[0]
         self.bus_sums[0] = canonical(Quintic(before) + 1)
         moved, _ = self.sides_at_the_point(openings, 0)
-        change = (product - combined) * invert(moved - combined, Reason.SHAPE)
+        change = (claimed - wanted) * invert(moved - wanted, Reason.SHAPE)
         self.bus_sums = [
             canonical(Quintic(before) + change),
             canonical(Quintic(self.bus_sums[1]) - change),
@@ -197,10 +197,10 @@ class QuotientAfterTheOutOfDomainPoint(Forging):
     def _quotient_pieces(self, table: int, combiner: Extension) -> list[Montgomery]:
         (self.point,) = self.peek((Label.GRIND_OUT_OF_DOMAIN, 0, Label.OUT_OF_DOMAIN, 1))
         self.combiner = combiner
-        self.pieces = [
-            [np.zeros((EXTENSION_DEGREE, 1 << h), dtype=np.uint32) for _ in range(1 << self.shape.log_quotient_pieces(t))]
-            for t, h in enumerate(self.shape.log_heights)
-        ]
+        self.pieces = []
+        for other, log_height in enumerate(self.shape.log_heights):
+            nothing = np.zeros((EXTENSION_DEGREE, 1 << log_height), dtype=np.uint32)
+            self.pieces.append([nothing] * (1 << self.shape.log_quotient_pieces(other)))
         weights = {h: evaluation_weights(h, 1, self.point, 1) for h in self.shape.input_heights}
         openings = tuple(
             tuple(
@@ -211,9 +211,8 @@ class QuotientAfterTheOutOfDomainPoint(Forging):
             )
             for phase in self.shape.phases
         )
-        combined, _ = self.sides_at_the_point(openings, table)
-        vanishing = Domain(self.shape.log_heights[table], 0).vanishing_at(Quintic(self.point))
-        value = canonical(combined * invert(vanishing, Reason.SHAPE))
+        wanted, _ = self.sides_at_the_point(openings, table)
+        value = canonical(wanted)
         constant = np.repeat(encode(np.array(value))[:, None], 1 << self.shape.log_heights[table], axis=1)
         return [constant] * (1 << self.shape.log_quotient_pieces(table))
 
@@ -229,11 +228,10 @@ class OpeningsAfterTheBatchingChallenge(Forging):
 
     def alter_openings(self, openings: Openings) -> Openings:
         (batching,) = self.peek((Label.GRIND_BATCHING, 0, Label.BATCHING, 1))
-        combined, product = self.sides_at_the_point(openings, 0)
+        wanted, claimed = self.sides_at_the_point(openings, 0)
         domain = Domain(self.shape.log_heights[0], self.parameters.log_blowup)
         first, second = domain.piece_weights(Quintic(self.point), 1)
-        vanishing = domain.vanishing_at(Quintic(self.point))
-        gap = (combined - product) * invert(vanishing, Reason.SHAPE)
+        gap = wanted - claimed
         # Both columns are constant coordinates, five powers apart: first a + second b = gap, a + batching^5 b = 0.
         ratio = Quintic(QUINTIC.power(batching, EXTENSION_DEGREE))
         b = gap * invert(second - first * ratio, Reason.SHAPE)
@@ -280,7 +278,7 @@ class WordAfterItsFoldingChallenge(Forging):
 
 
 def test_a_folded_word_is_bound_before_its_challenge() -> None:
-    parameters = test_parameters(queries=3, log_final_length=2)
+    parameters = weak_parameters(queries=3, log_final_length=2)
     key = proving_key(specimen.counter_circuit(), (3,), (), parameters)
     traces, reason = specimen.counter_trace(3, step=5), Reason.FINAL_POLYNOMIAL_MISMATCH
     assert_chosen_too_late(WordAfterItsFoldingChallenge, key, traces, Label.FOLD_ROOT, reason)
@@ -308,6 +306,6 @@ class FinalPolynomialAfterThePositions(Forging):
 
 
 def test_the_final_polynomial_is_bound_before_the_positions() -> None:
-    key = proving_key(specimen.counter_circuit(), (3,), (), test_parameters(queries=2))
+    key = proving_key(specimen.counter_circuit(), (3,), (), weak_parameters(queries=2))
     traces, reason = specimen.counter_trace(3, step=5), Reason.FINAL_POLYNOMIAL_MISMATCH
     assert_chosen_too_late(FinalPolynomialAfterThePositions, key, traces, Label.FINAL_POLYNOMIAL, reason)

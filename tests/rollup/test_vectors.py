@@ -23,6 +23,12 @@ from tests.rollup.workbench import ALICE, DEPLOYMENT, GENESIS_TIME
 
 FILE = Path(__file__).resolve().parent.parent / "vectors" / "clearing" / "day.json"
 
+ABOUT = (
+    "One day of a clearing house with every transaction of version 1, filled by tests/rollup/test_vectors.py. "
+    "Bytes are hex; digests and extension elements are lists of canonical field elements; "
+    "roots[0] is the genesis, roots[n] the state after batch n. See README.md beside this file."
+)
+
 
 @cache
 def filled() -> str:
@@ -30,9 +36,7 @@ def filled() -> str:
     house = a_day_of_trading()
     hashers = {"poseidon16-20": KernelHasher(POSEIDON16_20), "poseidon16-36": KernelHasher(POSEIDON16_36)}
     vectors = {
-        "about": "One day of a clearing house with every transaction of version 1, filled by tests/rollup/test_vectors.py. "
-        "Bytes are hex; digests and extension elements are lists of canonical field elements; "
-        "roots[0] is the genesis, roots[n] the state after batch n. See README.md beside this file.",
+        "about": ABOUT,
         "chain": DEPLOYMENT.chain,
         "contract": f"{DEPLOYMENT.contract:#042x}",
         "genesis_time": GENESIS_TIME,

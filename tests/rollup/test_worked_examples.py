@@ -6,12 +6,14 @@ from itertools import permutations
 
 import pytest
 
-from rollup.events import ItemIgnored, Traded, Transferred, Withdrawn
+from rollup.events import GroupSettled, ItemIgnored, Traded, Transferred, Withdrawn
 from rollup.instruments import SeriesId
+from rollup.invariants import broken_invariants
 from rollup.margin import Margin, margin_of
 from rollup.rejections import Rejection
 from rollup.state import Position
 from rollup.transactions import Deposit, ListGroup, SettleGroup
+from rollup.units import AccountId
 from tests.rollup.workbench import (
     ALICE,
     BOB,
@@ -211,6 +213,32 @@ def test_accounts_settle_in_any_order(house: House, sequence: tuple[int, ...]) -
     assert house.cash(CAROL) == (1_000 - 10 + 16 + 2 * 6 - 2 * 4) * DOLLAR
     assert house.group().pool == 0
     assert house.attempt(make(SettleGroup, ALICE, 7)) is Rejection.NOTHING_TO_SETTLE
+
+
+def test_a_condor_settles_leg_by_leg_against_four_parties_in_every_order(house: House) -> None:
+    """Alice holds the four legs, each against another account; whoever settles when, all end alike."""
+    condor = ((put(80), 1), (put(90), -1), (call(100), -1), (call(120), 1))
+    parties = (BOB, CAROL, AccountId(5), AccountId(6))
+    for party, (series, lots) in zip(parties, condor, strict=True):
+        house.deposit(party, 1_000)
+        house.trade(*((ALICE, party) if lots > 0 else (party, ALICE)), series, 1, 0)
+    house.at(GENESIS_TIME + 24 * HOUR)
+    house.fix(7, 125)
+    house.has_invariants_checked = False
+    fixed, ends = house.state, set()
+    before = {account: house.cash(account) for account in (ALICE, *parties)}
+    for sequence in permutations((ALICE, *parties)):
+        house.state = fixed
+        for account in sequence:
+            event = house.settle(account)
+            assert isinstance(event, GroupSettled)
+            assert (
+                sum(leg.lots * leg.payoff_per_lot for leg in event.settlement.legs) == event.settlement.payoff
+            )
+            assert broken_invariants(house.state) == []
+        ends.add(tuple(house.cash(account) - before[account] for account in (ALICE, *parties)))
+    assert ends == {(-20 * DOLLAR, 0, 0, 25 * DOLLAR, -5 * DOLLAR)}
+    assert house.group().pool == 0
 
 
 def test_a_fixed_group_counts_at_its_price_until_it_is_settled(house: House) -> None:

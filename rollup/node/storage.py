@@ -1,0 +1,415 @@
+"""What the node keeps on disk: a journal of inputs, and a checkpoint at the end of every batch.
+
+    DIR/lock                held by the node that works here
+    DIR/journal.sqlite      every input that was acknowledged, in order
+    DIR/checkpoint.sqlite   leaves, book and batches as of the last batch written down
+
+Both are in WAL mode with synchronous=FULL: a commit that returned is on the disk.
+They are two files so that a checkpoint's thousands of rows never stand before an order's one.
+A checkpoint only says what the journal says already; it makes a restart short, and losing the latest costs a replay.
+The journal is never cut: the orders in it are what a batch is proved from.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from struct import Struct
+from threading import Lock
+from typing import NamedTuple, Self
+
+from rollup.fields import from_words, to_words
+from rollup.node.effects import SealedBatch, Source
+from rollup.node.leaf_bytes import decode_leaf, encode_leaf
+from rollup.orders import SignedOrder
+from rollup.state import SYSTEM_INDEX, Leaf, LeafIndex, State
+from rollup.units import AccountId, BatchNumber, OrderNumber, SlotIndex
+from rollup.versioned_map import VersionedMap
+
+DATA_DIRECTORY_VERSION: int = 1
+"""Changes whenever older files would be misread; it stands in each file's `user_version`."""
+
+_SOURCE = Struct(">QQBH")
+_UNDO = Struct(">QH")
+
+_JOURNAL_TABLES = """
+CREATE TABLE entry (
+    sequence INTEGER PRIMARY KEY,
+    kind INTEGER NOT NULL,
+    payload BLOB NOT NULL,
+    fingerprint INTEGER NOT NULL
+);
+"""
+
+_CHECKPOINT_TABLES = """
+CREATE TABLE leaf (place INTEGER PRIMARY KEY, encoded BLOB NOT NULL);
+CREATE TABLE resting (sequence INTEGER PRIMARY KEY, signed BLOB NOT NULL);
+CREATE TABLE seen (place INTEGER PRIMARY KEY, number INTEGER NOT NULL);
+CREATE TABLE batch (
+    number INTEGER PRIMARY KEY,
+    time INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    root BLOB NOT NULL,
+    transactions INTEGER NOT NULL,
+    published BLOB NOT NULL,
+    sources BLOB NOT NULL,
+    undo BLOB NOT NULL,
+    stage TEXT NOT NULL
+);
+CREATE TABLE genesis (place INTEGER PRIMARY KEY, encoded BLOB NOT NULL);
+"""
+
+
+class StorageError(Exception):
+    """The data directory cannot be used; the message is one line for a person."""
+
+
+class Stage(StrEnum):
+    """How far a batch has come."""
+
+    SEALED = "sealed"
+    """Closed by this node, and on its disk."""
+    PUBLISHED = "published"
+    """Its data is on Ethereum, sealed by the contract."""
+    PROVED = "proved"
+    """The contract has accepted a proof."""
+
+
+class JournalRow(NamedTuple):
+    """One acknowledged input."""
+
+    sequence: int
+    kind: int
+    payload: bytes
+    fingerprint: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBatch:
+    """What is kept of a batch."""
+
+    number: BatchNumber
+    time: int
+    sequence: int
+    root: tuple[int, ...]
+    transactions: int
+    published: bytes
+    stage: Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Where a restart begins."""
+
+    state: State
+    sequence: int
+    root: tuple[int, ...] | None
+    """The root after the last batch written down; None before the first."""
+    resting: list[tuple[int, SignedOrder]]
+    seen: dict[tuple[AccountId, SlotIndex], OrderNumber]
+
+
+class DataDirectory:
+    """A folder that one node at a time works in."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = LockFile(path / "lock")
+        try:
+            self.journal = Journal(path / "journal.sqlite")
+            self.checkpoints = Checkpoints(path / "checkpoint.sqlite")
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Finish what is being written and let go."""
+        self.journal.close()
+        self.checkpoints.close()
+        self._lock.close()
+
+
+class LockFile:
+    """A lock that the system lets go of when its process dies, however it dies."""
+
+    def __init__(self, path: Path) -> None:
+        import fcntl
+
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.read(self._file, 20).decode(errors="replace").strip()
+            os.close(self._file)
+            raise StorageError(
+                f"another node (process {holder or 'unknown'}) works in {path.parent}"
+            ) from error
+        os.ftruncate(self._file, 0)
+        os.write(self._file, f"{os.getpid()}\n".encode())
+
+    def close(self) -> None:
+        """Let go of the lock."""
+        os.close(self._file)
+
+
+def _connect(path: Path, tables: str) -> sqlite3.Connection:
+    """Open a file, or make it, and insist on its version."""
+    is_new = not path.exists() or path.stat().st_size == 0
+    connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, cached_statements=64)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        if is_new:
+            connection.executescript(f"BEGIN; {tables} PRAGMA user_version={DATA_DIRECTORY_VERSION}; COMMIT;")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise StorageError(f"{path} cannot be read: {error}") from error
+    if version != DATA_DIRECTORY_VERSION:
+        connection.close()
+        raise StorageError(
+            f"{path.parent} holds data of version {version}; this node reads version {DATA_DIRECTORY_VERSION}"
+        )
+    return connection
+
+
+class Journal:
+    """Acknowledged inputs in order. One thread writes; any may read."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = _connect(path, _JOURNAL_TABLES)
+        self._reader = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._reader_lock = Lock()
+        # The write-ahead log is folded back by `fold`, in a quiet moment, not by whichever commit fills it.
+        self._connection.execute("PRAGMA wal_autocheckpoint=0")
+
+    def append(self, rows: Sequence[JournalRow]) -> None:
+        """Write inputs; when this returns they are on the disk, all of them with one wait for it."""
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            connection.executemany("INSERT INTO entry VALUES (?, ?, ?, ?)", rows)
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+
+    def fold(self) -> None:
+        """Move the write-ahead log into the file, as far as nobody is kept waiting."""
+        with self._reader_lock:
+            self._reader.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+
+    def last_sequence(self) -> int:
+        """Number of the last input, or zero."""
+        with self._reader_lock:
+            (last,) = self._reader.execute("SELECT coalesce(max(sequence), 0) FROM entry").fetchone()
+        return int(last)
+
+    def rows_after(self, sequence: int) -> Iterator[JournalRow]:
+        """Read the inputs that follow a checkpoint."""
+        with closing(self._connection.cursor()) as cursor:
+            cursor.execute("SELECT * FROM entry WHERE sequence > ? ORDER BY sequence", (sequence,))
+            for row in cursor:
+                yield JournalRow(*row)
+
+    def rows(self, sequences: Iterable[int]) -> list[JournalRow]:
+        """Read single inputs."""
+        found = []
+        with self._reader_lock:
+            for sequence in sequences:
+                row = self._reader.execute("SELECT * FROM entry WHERE sequence = ?", (sequence,)).fetchone()
+                if row is None:
+                    raise StorageError(f"the journal has no input {sequence}")
+                found.append(JournalRow(*row))
+        return found
+
+    def close(self) -> None:
+        """Close the file."""
+        self._reader.close()
+        self._connection.close()
+
+
+class Checkpoints:
+    """State, book and batches as of the last batch written. One thread writes; any may read."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = _connect(path, _CHECKPOINT_TABLES)
+        self._reader = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._reader_lock = Lock()
+
+    def is_empty(self) -> bool:
+        """Say whether not even a genesis is there."""
+        with self._reader_lock:
+            return self._reader.execute("SELECT 1 FROM genesis LIMIT 1").fetchone() is None
+
+    def begin_with(self, genesis: State) -> None:
+        """Write down the state that everything starts from."""
+        rows = [(place, encode_leaf(leaf)) for place, leaf in genesis.all_leaves().items()]
+        with _transaction(self._connection) as connection:
+            connection.executemany("INSERT INTO genesis VALUES (?, ?)", rows)
+            connection.executemany("INSERT INTO leaf VALUES (?, ?)", rows)
+
+    def genesis(self) -> State:
+        """Read the state that everything started from."""
+        with self._reader_lock:
+            rows = self._reader.execute("SELECT place, encoded FROM genesis").fetchall()
+        return State.of_leaves([decode_leaf(LeafIndex(place), encoded) for place, encoded in rows])
+
+    def load(self) -> Checkpoint:
+        """Read where a restart begins."""
+        with self._reader_lock:
+            read = self._reader.execute
+            leaves: dict[LeafIndex, Leaf] = {
+                place: decode_leaf(place, encoded)
+                for place, encoded in read("SELECT place, encoded FROM leaf")
+            }
+            if SYSTEM_INDEX not in leaves:
+                raise StorageError("the checkpoint has no system leaf")
+            resting = [
+                (sequence, from_words(SignedOrder, signed))
+                for sequence, signed in read("SELECT sequence, signed FROM resting ORDER BY sequence")
+            ]
+            seen = {
+                (AccountId(place >> 8), SlotIndex(place & 0xFF)): OrderNumber(number)
+                for place, number in read("SELECT place, number FROM seen")
+            }
+            last = read("SELECT sequence, root FROM batch ORDER BY number DESC LIMIT 1").fetchone()
+        sequence, root = (0, None) if last is None else (last[0], _root_from_bytes(last[1]))
+        return Checkpoint(State(VersionedMap(leaves)), sequence, root, resting, seen)
+
+    def write(self, sealed: SealedBatch, root: tuple[int, ...]) -> None:
+        """Write down a batch and everything it changed."""
+        book = sealed.book
+        with _transaction(self._connection) as connection:
+            connection.executemany(
+                "INSERT OR REPLACE INTO leaf VALUES (?, ?)",
+                [(place, encode_leaf(leaf)) for place, leaf in sealed.after.items()],
+            )
+            connection.executemany("DELETE FROM resting WHERE sequence = ?", [(one,) for one in book.left])
+            connection.executemany(
+                "INSERT OR REPLACE INTO resting VALUES (?, ?)",
+                [(sequence, to_words(entry.signed)) for sequence, entry in book.joined.items()],
+            )
+            connection.executemany(
+                "INSERT OR REPLACE INTO seen VALUES (?, ?)",
+                [(account << 8 | slot, number) for (account, slot), number in book.seen.items()],
+            )
+            connection.execute(
+                "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    sealed.number,
+                    sealed.batch.time,
+                    sealed.sequence,
+                    _root_to_bytes(root),
+                    len(sealed.batch.transactions),
+                    sealed.published,
+                    b"".join(_SOURCE.pack(*source) for source in sealed.sources),
+                    _undo_bytes(sealed.before),
+                    Stage.SEALED,
+                ),
+            )
+
+    def set_stage(self, number: int, stage: Stage) -> None:
+        """Note how far a batch has come."""
+        with _transaction(self._connection) as connection:
+            connection.execute("UPDATE batch SET stage = ? WHERE number = ?", (stage, number))
+
+    def batch(self, number: int) -> StoredBatch | None:
+        """Read one batch."""
+        found = self._batches("WHERE number = ?", (number,))
+        return found[0] if found else None
+
+    def latest_batches(self, count: int) -> list[StoredBatch]:
+        """Read the newest batches, newest first."""
+        return self._batches("ORDER BY number DESC LIMIT ?", (count,))
+
+    def batches_at(self, stage: Stage) -> list[StoredBatch]:
+        """Read all batches that have come this far and no further, oldest first."""
+        return self._batches("WHERE stage = ? ORDER BY number", (stage,))
+
+    def _batches(self, condition: str, values: tuple[int | str, ...]) -> list[StoredBatch]:
+        columns = "number, time, sequence, root, transactions, published, stage"
+        with self._reader_lock:
+            rows = self._reader.execute(f"SELECT {columns} FROM batch {condition}", values).fetchall()  # noqa: S608 - the conditions are constants of this class
+        return [
+            StoredBatch(
+                BatchNumber(number), time, sequence, _root_from_bytes(root), count, published, Stage(stage)
+            )
+            for number, time, sequence, root, count, published, stage in rows
+        ]
+
+    def sources_of(self, number: int) -> list[Source]:
+        """Read which inputs a batch's transactions came from."""
+        with self._reader_lock:
+            row = self._reader.execute("SELECT sources FROM batch WHERE number = ?", (number,)).fetchone()
+        if row is None:
+            raise StorageError(f"there is no batch {number}")
+        return [
+            Source(first, second, bool(is_buyer), lots)
+            for first, second, is_buyer, lots in _SOURCE.iter_unpack(row[0])
+        ]
+
+    def leaves_before(self, number: int) -> dict[LeafIndex, Leaf | None]:
+        """Read what a batch overwrote: applied backwards from the newest, it leads to any older state."""
+        with self._reader_lock:
+            row = self._reader.execute("SELECT undo FROM batch WHERE number = ?", (number,)).fetchone()
+        if row is None:
+            raise StorageError(f"there is no batch {number}")
+        return _undo_from_bytes(row[0])
+
+    def close(self) -> None:
+        """Close the file."""
+        self._reader.close()
+        self._connection.close()
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """A transaction that is rolled back if anything goes wrong."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _root_to_bytes(root: tuple[int, ...]) -> bytes:
+    return b"".join(element.to_bytes(4) for element in root)
+
+
+def _root_from_bytes(encoded: bytes) -> tuple[int, ...]:
+    return tuple(int.from_bytes(encoded[start : start + 4]) for start in range(0, len(encoded), 4))
+
+
+def _undo_bytes(before: dict[LeafIndex, Leaf | None]) -> bytes:
+    pieces = []
+    for place, leaf in before.items():
+        encoded = b"" if leaf is None else encode_leaf(leaf)
+        pieces += [_UNDO.pack(place, len(encoded)), encoded]
+    return b"".join(pieces)
+
+
+def _undo_from_bytes(encoded: bytes) -> dict[LeafIndex, Leaf | None]:
+    before: dict[LeafIndex, Leaf | None] = {}
+    offset = 0
+    while offset < len(encoded):
+        place, length = _UNDO.unpack_from(encoded, offset)
+        offset += _UNDO.size
+        leaf = encoded[offset : offset + length]
+        before[LeafIndex(place)] = decode_leaf(LeafIndex(place), leaf) if length else None
+        offset += length
+    return before
