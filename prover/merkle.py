@@ -11,7 +11,7 @@ points. Children of node n are n and n + half: the points x and -x of a domain, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -266,25 +266,33 @@ def expand_paths(
         raise MalformedOpeningError(
             f"there are {len(nodes)} shared nodes, not {shared_node_count(shape, indices)}"
         )
+    for opened in rows:
+        _check_rows(shape, opened)
+    # Both children of a node come from this tree, so they are digests of its suite.
+    hashes: HashSuite[Any] = suite
     paths: list[list[AnyDigest]] = [[] for _ in indices]
     by_leaf = dict(zip(indices, rows, strict=True))
-    known = {index: _leaf(suite, shape, opened) for index, opened in by_leaf.items()}
+    known = dict(zip(by_leaf, _hash_layer(hashes, shape, by_leaf.values(), shape.log_size), strict=True))
     remaining = iter(nodes)
     for layer_log_size, unknown in _unknown_siblings(shape.log_size, indices):
         known.update((sibling, next(remaining)) for sibling in unknown)
         for index, path in zip(indices, paths, strict=True):
             path.append(known[_sibling(index, layer_log_size)])
         level = layer_log_size - 1
-        parents = {index % (1 << level): index for index in by_leaf}
-        known = {
-            parent: _parent(
-                suite,
-                known[index % (1 << layer_log_size)],
-                known[_sibling(index, layer_log_size)],
-                index,
-                level,
-                _injected(suite, shape, by_leaf[index], level),
-            )
-            for parent, index in parents.items()
-        }
+        leaf_of = {index % (1 << level): index for index in by_leaf}
+        parents = hashes.compress_many([(known[node], known[node | 1 << level]) for node in leaf_of], level)
+        if shape.matrices_at(level):
+            injected = _hash_layer(hashes, shape, [by_leaf[leaf] for leaf in leaf_of.values()], level)
+            parents = hashes.compress_many(list(zip(parents, injected, strict=True)), level)
+        known = dict(zip(leaf_of, parents, strict=True))
     return [tuple(path) for path in paths]
+
+
+def _hash_layer(
+    suite: HashSuite[Any], shape: TreeShape, rows: Iterable[Sequence[Sequence[int]]], log_size: int
+) -> list[AnyDigest]:
+    """The digests of the rows of the matrices with 2^log_size points."""
+    places = shape.matrices_at(log_size)
+    joined = [[element for place in places for element in opened[place]] for opened in rows]
+    digests: list[AnyDigest] = suite.hash_many(HashKind.ROW, joined)
+    return digests

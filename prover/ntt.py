@@ -1,8 +1,8 @@
 """Number-theoretic transforms of columns, and their low-degree extension onto cosets.
 
-    matrix        (columns, height)            values at 1, g, g^2, ..
-    coefficients  (columns, height)            in bit-reversed order: position p holds coefficient reverse(p)
-    extension     (columns, blowup, height)    coset j, row i: the value at shift * w^j * g^i
+matrix        (columns, height)            values at 1, g, g^2, ..
+coefficients  (columns, height)            in bit-reversed order: position p holds coefficient reverse(p)
+extension     (columns, blowup, height)    coset j, row i: the value at shift * w^j * g^i
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from prover.field.koalabear import (
 from prover.field.threads import run_slices
 
 LOG_CHUNK = 12
-"""Chunks of 2^12 elements, 16 KiB: a chunk, its buffer and its share of the factors fit a first-level cache of 48 KiB."""
+"""Chunks of 2^12 elements, 16 KiB: a chunk and its buffer fit a first-level cache of 48 KiB."""
 
 LOG_SMALLEST_VECTOR_HEIGHT = 8
 """The vector kernels transpose squares of 256 elements; shorter columns take the scalar ones."""
 
 GROUP_BYTES = 2**24
-"""Columns are taken through all passes in groups of about 16 MiB, so that the third-level cache serves the later passes."""
+"""Columns go through all passes in groups of about 16 MiB: the third-level cache then serves the later passes."""
 
 Words = NDArray[np.uint32]
 
@@ -53,7 +53,7 @@ class CosetPowers:
     """Powers of the shifts of several cosets, split over chunks: position = chunk * 2^log_chunk + inner."""
 
     inner: Words
-    """(cosets, squares of a chunk, 16, 2, 16), flat: powers for transposed squares, with one over the height folded in."""
+    """(cosets, squares of a chunk, 16, 2, 16), flat: powers for transposed squares, times a constant."""
     scales: Words
     """(cosets, chunks, 2): what a whole chunk is multiplied by; (cosets, 1, 0) where there is one chunk."""
     scaled_factors: Words
@@ -99,7 +99,7 @@ def _pairs(factors: NDArray[np.uint64]) -> Words:
 
 @cache
 def _factors(log_height: int, is_inverse: bool) -> Factors:
-    """Tables of one direction; block b has the root of order 2 height to the power reverse(b), b on log_height - 1 bits."""
+    """Tables of one direction: block b multiplies by the root of order height to the power reverse(b)."""
     log_blocks = max(log_height - 1, 0)
     root = root_of_unity(log_height)
     factors = _reversed_powers(inverse(root) if is_inverse else root, log_blocks)
@@ -170,12 +170,12 @@ def _target(out: Montgomery | None, shape: tuple[int, ...]) -> Montgomery:
 
 
 def _groups(columns: int, bytes_each: int) -> list[slice]:
-    size = max(4, GROUP_BYTES // bytes_each)
+    size = max(1, GROUP_BYTES // bytes_each)
     return [slice(start, min(start + size, columns)) for start in range(0, columns, size)]
 
 
 def _buffer_for(groups: list[slice], height: int) -> Montgomery:
-    """What all groups use in turn: it stays in cache, and memory new to the process costs more than a transform of it."""
+    """What all groups use in turn: memory that is new to the process costs more than a transform of it."""
     return aligned_empty((max((group.stop - group.start for group in groups), default=0), height))
 
 
@@ -218,7 +218,7 @@ def inverse_transform(matrix: Montgomery, *, threads: int = 1, out: Montgomery |
 def coset_transform(
     coefficients: Montgomery, coset_shift: int, *, threads: int = 1, out: Montgomery | None = None
 ) -> Montgomery:
-    """Give the values on coset_shift * <g> of the polynomials with these coefficients, which are in bit-reversed order."""
+    """Give the values on coset_shift * <g> of polynomials whose coefficients are in bit-reversed order."""
     from prover import kernels_ntt as kernels
 
     log_height = _log_height_of(coefficients)
@@ -247,7 +247,9 @@ def coset_transform(
     return target
 
 
-def forward_transform(coefficients: Montgomery, *, threads: int = 1, out: Montgomery | None = None) -> Montgomery:
+def forward_transform(
+    coefficients: Montgomery, *, threads: int = 1, out: Montgomery | None = None
+) -> Montgomery:
     """Give the values on the subgroup itself: undoes inverse_transform."""
     return coset_transform(coefficients, 1, threads=threads, out=out)
 
@@ -315,7 +317,9 @@ def coefficients_natural_order(matrix: Montgomery, *, threads: int = 1) -> Montg
     return np.ascontiguousarray(inverse_transform(matrix, threads=threads)[:, order])
 
 
-def _tiles_down(source: Montgomery, target: Montgomery, chunks: int, table: Factors, threads: int) -> Montgomery:
+def _tiles_down(
+    source: Montgomery, target: Montgomery, chunks: int, table: Factors, threads: int
+) -> Montgomery:
     """Run the levels above chunks, if there are any, and give the array that holds the result."""
     from prover import kernels_ntt as kernels
 
@@ -360,5 +364,6 @@ def naive_coefficients(values: Sequence[int]) -> list[int]:
     root = inverse(root_of_unity(height.bit_length() - 1))
     scale = inverse(height)
     return [
-        scale * sum(value * power(root, row * k) for row, value in enumerate(values)) % PRIME for k in range(height)
+        scale * sum(value * power(root, row * k) for row, value in enumerate(values)) % PRIME
+        for k in range(height)
     ]

@@ -18,10 +18,24 @@ from numba.misc.appdirs import AppDirs
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-SOURCE_PATTERNS = ("*kernel*.py", "simd*.py", "compiler.py", "koalabear.py")
+SOURCE_PATTERNS = (
+    "*kernel*.py",
+    "simd*.py",
+    "compiler.py",
+    "koalabear.py",
+    "poseidon_*.py",
+    "keccak*.py",
+)
 """Files whose lines can end up inside a kernel.
 
 numba itself looks only at the outermost function's file: after an edit of an inner one a stale kernel would run on.
+"""
+
+OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
+"""Kernels run without the interpreter's lock, and without numba's reference counts.
+
+Counting a passed array costs more than the work of a short inner function: it made absorbing a row four times slower.
+So no kernel may allocate; what it writes to is handed in.
 """
 
 KEPT_FOLDERS = 8
@@ -95,14 +109,14 @@ def kernel(function: Function) -> Function:
     """
     folder = cache_folder()
     if folder is None:
-        compiled: Function = numba.njit(nogil=True, error_model="numpy")(function)
+        compiled: Function = numba.njit(**OPTIONS)(function)
         return compiled
     with _cache_directory(folder):
-        cached: Function = numba.njit(nogil=True, error_model="numpy", cache=True)(function)
+        cached: Function = numba.njit(**OPTIONS, cache=True)(function)
         return cached
 
 
 def inline_kernel(function: Function) -> Function:
     """Compile a function into every kernel that calls it; vectors then pass in registers."""
-    compiled: Function = numba.njit(nogil=True, error_model="numpy", forceinline=True)(function)
+    compiled: Function = numba.njit(**OPTIONS, forceinline=True)(function)
     return compiled

@@ -4,7 +4,6 @@
     u64x8    lane 0          | lane 1          | ..        the same 512 bits
 
 LLVM lowers the vectors to whatever registers the processor has: one of 512 bits, two of 256, four of 128.
-A product of 32-bit lanes needs 64 bits, so lanes are multiplied in two halves: the even ones and the odd ones.
 Indices are flat, in elements, into C-contiguous arrays; addresses are plain integers and need no alignment.
 
 Under NUMBA_DISABLE_JIT=1 the numpy twins of the same names take over: an intrinsic cannot run as plain Python.
@@ -12,7 +11,6 @@ Under NUMBA_DISABLE_JIT=1 the numpy twins of the same names take over: an intrin
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -21,18 +19,8 @@ from numba.core import cgutils
 from numba.core.errors import TypingError
 from numba.extending import intrinsic, models, register_model
 
+from prover.field import simd_instructions as emit
 from prover.field import simd_twins
-from prover.field.koalabear import MONTGOMERY_RADIX, PRIME
-
-MINUS_INVERSE_PRIME = -pow(PRIME, -1, MONTGOMERY_RADIX) % MONTGOMERY_RADIX
-"""-1/p modulo 2^32: t + q p has a low word of zero when q = -t / p mod 2^32."""
-
-INT32, INT64 = ir.IntType(32), ir.IntType(64)
-LANES32 = ir.VectorType(INT32, 16)
-LANES64 = ir.VectorType(INT64, 8)
-
-Emit = Callable[..., Any]
-"""Takes an LLVM builder and operands and gives the value that the emitted instructions compute."""
 
 
 class Vector(types.Type):
@@ -63,12 +51,12 @@ Lane-wise operations on u32x16 take it too; it has its own `load_pair_at`, `stor
 # --- how intrinsics are made ------------------------------------------------------------------------------------------
 
 
-def _operation(emit: Emit, result: Any, *arguments: Any) -> Any:
+def _operation(emission: emit.Emit, result: Any, *arguments: Any) -> Any:
     """Make an intrinsic of up to three operands from what it emits."""
     signature = result(*arguments)
 
     def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
-        return emit(builder, *values)
+        return emission(builder, *values)
 
     def typed(*_types: Any) -> Any:
         return signature, generate
@@ -83,11 +71,11 @@ def _operation(emit: Emit, result: Any, *arguments: Any) -> Any:
     return intrinsic(lambda context, a, b, c: typed(a, b, c))
 
 
-def _lanewise(emit: Emit, count: int) -> Any:
+def _lanewise(emission: emit.Emit, count: int) -> Any:
     """Make an intrinsic whose operands and result are vectors of one type, whatever its number of 32-bit lanes."""
 
     def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
-        return emit(builder, *values)
+        return emission(builder, *values)
 
     def typed(*vectors: Any) -> Any:
         if vectors[0] not in {u32x16, u32x32} or any(vector != vectors[0] for vector in vectors):
@@ -99,27 +87,6 @@ def _lanewise(emit: Emit, count: int) -> Any:
     if count == 2:
         return intrinsic(lambda context, a, b: typed(a, b))
     return intrinsic(lambda context, a, b, c: typed(a, b, c))
-
-
-def _constant(llvm_type: Any, value: int) -> Any:
-    return ir.Constant(llvm_type, [value] * llvm_type.count)
-
-
-def _call(builder: Any, name: str, result: Any, *operands: Any) -> Any:
-    """Call one of LLVM's own functions, such as a rotation."""
-    function_type = ir.FunctionType(result, [operand.type for operand in operands])
-    return builder.call(cgutils.get_or_insert_function(builder.module, function_type, name), operands)
-
-
-def _spread(builder: Any, scalar: Any, llvm_type: Any) -> Any:
-    undefined = ir.Constant(llvm_type, ir.Undefined)
-    first = builder.insert_element(undefined, scalar, INT32(0))
-    return builder.shuffle_vector(first, undefined, _constant(ir.VectorType(INT32, llvm_type.count), 0))
-
-
-def _shuffle(builder: Any, left: Any, right: Any, order: list[int]) -> Any:
-    """Pick lanes of two vectors; the right one's are numbered after the left one's."""
-    return builder.shuffle_vector(left, right, ir.Constant(ir.VectorType(INT32, len(order)), order))
 
 
 # --- memory -----------------------------------------------------------------------------------------------------------
@@ -135,17 +102,6 @@ def _check_array(array: Any, scalar: Any) -> None:
         raise TypingError(f"a C-contiguous array of {scalar} is needed, not {array}")
 
 
-def _load_emitted(builder: Any, pointer: Any, llvm_type: Any, alignment: int) -> Any:
-    value = builder.load(builder.bitcast(pointer, llvm_type.as_pointer()))
-    value.align = alignment
-    return value
-
-
-def _store_emitted(builder: Any, pointer: Any, value: Any, alignment: int) -> None:
-    instruction = builder.store(value, builder.bitcast(pointer, value.type.as_pointer()))
-    instruction.align = alignment
-
-
 def _make_load(vector: Any) -> Any:
     @intrinsic
     def load(_typing: Any, array: Any, index: Any) -> Any:
@@ -153,7 +109,7 @@ def _make_load(vector: Any) -> Any:
 
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
             pointer = _element_pointer(context, builder, signature.args[0], *values)
-            return _load_emitted(builder, pointer, vector.llvm, vector.element_bytes)
+            return emit.load(builder, pointer, vector.llvm, vector.element_bytes)
 
         return vector(array, types.intp), generate
 
@@ -167,7 +123,7 @@ def _make_store(vector: Any) -> Any:
 
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
             pointer = _element_pointer(context, builder, signature.args[0], values[0], values[1])
-            _store_emitted(builder, pointer, values[2], vector.element_bytes)
+            emit.store(builder, pointer, values[2], vector.element_bytes)
             return context.get_dummy_value()
 
         return types.void(array, types.intp, vector), generate
@@ -176,11 +132,11 @@ def _make_store(vector: Any) -> Any:
 
 
 def _make_load_at(vector: Any) -> Any:
-    def emit(builder: Any, address: Any) -> Any:
+    def read(builder: Any, address: Any) -> Any:
         pointer = builder.inttoptr(address, vector.llvm.as_pointer())
-        return _load_emitted(builder, pointer, vector.llvm, 1)
+        return emit.load(builder, pointer, vector.llvm, 1)
 
-    return _operation(emit, vector, types.intp)
+    return _operation(read, vector, types.intp)
 
 
 def _make_store_at(vector: Any) -> Any:
@@ -188,7 +144,7 @@ def _make_store_at(vector: Any) -> Any:
     def store_at(_typing: Any, address: Any, value: Any) -> Any:
         def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
             pointer = builder.inttoptr(values[0], values[1].type.as_pointer())
-            _store_emitted(builder, pointer, values[1], 1)
+            emit.store(builder, pointer, values[1], 1)
             return context.get_dummy_value()
 
         return types.void(types.intp, vector), generate
@@ -202,8 +158,8 @@ def _make_prefetch(is_write: int) -> Any:
         def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
             pointer = builder.inttoptr(values[0], ir.IntType(8).as_pointer())
             # Locality 2 of 3: into the second-level cache, as a tile ahead would flood the first.
-            options = [INT32(is_write), INT32(2), INT32(1)]
-            arguments = [pointer.type, INT32, INT32, INT32]
+            options = [emit.INT32(is_write), emit.INT32(2), emit.INT32(1)]
+            arguments = [pointer.type, emit.INT32, emit.INT32, emit.INT32]
             function_type = ir.FunctionType(ir.VoidType(), arguments)
             function = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0")
             builder.call(function, [pointer, *options])
@@ -220,7 +176,7 @@ def _load_widened(_typing: Any, array: Any, index: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         pointer = _element_pointer(context, builder, signature.args[0], *values)
-        return builder.zext(_load_emitted(builder, pointer, ir.VectorType(INT32, 8), 4), LANES64)
+        return builder.zext(emit.load(builder, pointer, ir.VectorType(emit.INT32, 8), 4), emit.LANES64)
 
     return u64x8(array, types.intp), generate
 
@@ -231,7 +187,7 @@ def _store_narrowed(_typing: Any, array: Any, index: Any, value: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         pointer = _element_pointer(context, builder, signature.args[0], values[0], values[1])
-        _store_emitted(builder, pointer, builder.trunc(values[2], ir.VectorType(INT32, 8)), 4)
+        emit.store(builder, pointer, builder.trunc(values[2], ir.VectorType(emit.INT32, 8)), 4)
         return context.get_dummy_value()
 
     return types.void(array, types.intp, u64x8), generate
@@ -243,7 +199,7 @@ def _address_of(_typing: Any, array: Any, index: Any) -> Any:
         raise TypingError(f"a C-contiguous array is needed, not {array}")
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return builder.ptrtoint(_element_pointer(context, builder, signature.args[0], *values), INT64)
+        return builder.ptrtoint(_element_pointer(context, builder, signature.args[0], *values), emit.INT64)
 
     return types.intp(array, types.intp), generate
 
@@ -254,181 +210,15 @@ def _gather64(_typing: Any, array: Any, indices: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         base = context.make_array(signature.args[0])(context, builder, values[0]).data
-        result = ir.Constant(LANES64, ir.Undefined)
+        result = ir.Constant(emit.LANES64, ir.Undefined)
         for lane in range(8):
-            index = builder.extract_element(values[1], INT32(lane))
-            result = builder.insert_element(result, builder.load(builder.gep(base, [index])), INT32(lane))
+            index = builder.extract_element(values[1], emit.INT32(lane))
+            result = builder.insert_element(
+                result, builder.load(builder.gep(base, [index])), emit.INT32(lane)
+            )
         return result
 
     return u64x8(array, u64x8), generate
-
-
-# --- field arithmetic -------------------------------------------------------------------------------------------------
-
-
-def _minimum(builder: Any, left: Any, right: Any) -> Any:
-    return builder.select(builder.icmp_unsigned("<", left, right), left, right)
-
-
-def _field_add(builder: Any, left: Any, right: Any) -> Any:
-    # Below p the difference wraps to a huge word, so that the smaller of both is the reduced sum.
-    total = builder.add(left, right)
-    return _minimum(builder, total, builder.sub(total, _constant(total.type, PRIME)))
-
-
-def _field_subtract(builder: Any, left: Any, right: Any) -> Any:
-    difference = builder.sub(left, right)
-    return _minimum(builder, difference, builder.add(difference, _constant(difference.type, PRIME)))
-
-
-def _field_difference(builder: Any, left: Any, right: Any) -> Any:
-    return builder.add(builder.sub(left, right), _constant(left.type, PRIME))
-
-
-def _field_negate(builder: Any, value: Any) -> Any:
-    # p - 0 = p is no element: of 0 - 0 and p - 0 the smaller one is right, for all others p - x is.
-    negative = builder.sub(_constant(value.type, 0), value)
-    return _minimum(builder, negative, builder.add(negative, _constant(value.type, PRIME)))
-
-
-def _reduce_once(builder: Any, value: Any) -> Any:
-    return _minimum(builder, value, builder.sub(value, _constant(value.type, PRIME)))
-
-
-def _wide(builder: Any, vector: Any) -> Any:
-    """The same bits in lanes of 64."""
-    bits = vector.type.count * vector.type.element.width
-    return builder.bitcast(vector, ir.VectorType(INT64, bits // 64))
-
-
-def _narrow(builder: Any, vector: Any) -> Any:
-    """The same bits in lanes of 32."""
-    bits = vector.type.count * vector.type.element.width
-    return builder.bitcast(vector, ir.VectorType(INT32, bits // 32))
-
-
-def _even(builder: Any, vector: Any) -> Any:
-    """The even lanes, each in a lane of 64 bits."""
-    wide = _wide(builder, vector)
-    return builder.and_(wide, _constant(wide.type, 0xFFFFFFFF))
-
-
-def _odd(builder: Any, vector: Any) -> Any:
-    """The odd lanes, each in a lane of 64 bits."""
-    wide = _wide(builder, vector)
-    return builder.lshr(wide, _constant(wide.type, 32))
-
-
-def _multiply_even(builder: Any, left: Any, right: Any) -> Any:
-    return builder.mul(_even(builder, left), _even(builder, right))
-
-
-def _multiply_odd(builder: Any, left: Any, right: Any) -> Any:
-    return builder.mul(_odd(builder, left), _odd(builder, right))
-
-
-def _join_high(builder: Any, even: Any, odd: Any) -> Any:
-    """The high words of both, in the order of the lanes."""
-    lanes = 2 * even.type.count
-    order = [lane + 1 if lane % 2 == 0 else lanes + lane for lane in range(lanes)]
-    return _shuffle(builder, _narrow(builder, even), _narrow(builder, odd), order)
-
-
-def _join_low(builder: Any, even: Any, odd: Any) -> Any:
-    """The low words of both, in the order of the lanes."""
-    lanes = 2 * even.type.count
-    order = [lane if lane % 2 == 0 else lanes + lane - 1 for lane in range(lanes)]
-    return _shuffle(builder, _narrow(builder, even), _narrow(builder, odd), order)
-
-
-def _clear_low_word(builder: Any, product: Any) -> Any:
-    """Add the multiple of p that makes the low word zero; below p 2^32 it stays below 2p 2^32."""
-    # Multiplied as 32-bit lanes: LLVM would turn a 64-bit product by the same constant into a slow one of full width.
-    words = _narrow(builder, product)
-    factor = builder.mul(words, _constant(words.type, MINUS_INVERSE_PRIME))
-    return builder.add(product, builder.mul(_even(builder, factor), _constant(product.type, PRIME)))
-
-
-def _montgomery_reduce(builder: Any, even: Any, odd: Any) -> Any:
-    high = _join_high(builder, _clear_low_word(builder, even), _clear_low_word(builder, odd))
-    return _reduce_once(builder, high)
-
-
-def _field_multiply(builder: Any, left: Any, right: Any) -> Any:
-    return _montgomery_reduce(
-        builder, _multiply_even(builder, left, right), _multiply_odd(builder, left, right)
-    )
-
-
-def _multiply_fixed(builder: Any, value: Any, factor: Any, quotient: Any) -> Any:
-    # Shoup: with quotient = floor(factor 2^32 / p), value * factor - floor(value quotient / 2^32) p lies in [0, 2p),
-    # so its low word is all of it: no second product of double width.
-    multiple = _join_high(
-        builder, _multiply_even(builder, value, quotient), _multiply_odd(builder, value, quotient)
-    )
-    result = builder.sub(builder.mul(value, factor), builder.mul(multiple, _constant(value.type, PRIME)))
-    return _reduce_once(builder, result)
-
-
-def _fold64(builder: Any, accumulator: Any) -> Any:
-    return _minimum(builder, accumulator, builder.sub(accumulator, _constant(LANES64, PRIME << 32)))
-
-
-# --- the rest ---------------------------------------------------------------------------------------------------------
-
-
-def _and_not(builder: Any, mask: Any, value: Any) -> Any:
-    return builder.and_(builder.not_(mask), value)
-
-
-def _shift(direction: str, llvm_type: Any) -> Emit:
-    def emit(builder: Any, value: Any, count: Any) -> Any:
-        return getattr(builder, direction)(value, _spread(builder, count, llvm_type))
-
-    return emit
-
-
-def _rotate_left64(builder: Any, value: Any, count: Any) -> Any:
-    return _call(builder, "llvm.fshl.v8i64", LANES64, value, value, _spread(builder, count, LANES64))
-
-
-def _byte_swap32(builder: Any, value: Any) -> Any:
-    return _call(builder, "llvm.bswap.v16i32", LANES32, value)
-
-
-def _byte_swap64(builder: Any, value: Any) -> Any:
-    return _call(builder, "llvm.bswap.v8i64", LANES64, value)
-
-
-def _lanes_that_are_zero(builder: Any, value: Any) -> Any:
-    """One bit a lane, lane 0 lowest."""
-    flags = builder.icmp_unsigned("==", value, _constant(value.type, 0))
-    return builder.zext(builder.bitcast(flags, ir.IntType(value.type.count)), INT64)
-
-
-def _select(builder: Any, mask: Any, where_zero: Any, elsewhere: Any) -> Any:
-    is_zero = builder.icmp_unsigned("==", mask, _constant(mask.type, 0))
-    return builder.select(is_zero, where_zero, elsewhere)
-
-
-def _extract(builder: Any, value: Any, lane: Any) -> Any:
-    return builder.extract_element(value, lane)
-
-
-TRANSPOSE_STEPS: list[tuple[int, list[int], list[int]]] = []
-"""Distance between the two rows, and the lanes that each of the two new rows takes from both.
-
-Step d exchanges bit d of a lane's number with bit d of its row's number: after four, lane and row have changed places.
-"""
-for _bit in (0, 1, 2, 3):
-    _width = 1 << _bit
-    TRANSPOSE_STEPS.append(
-        (
-            _width,
-            [lane if not lane & _width else 16 + lane - _width for lane in range(16)],
-            [lane + _width if not lane & _width else 16 + lane for lane in range(16)],
-        )
-    )
 
 
 @intrinsic
@@ -437,12 +227,12 @@ def _transpose16(_typing: Any, rows: Any) -> Any:
 
     def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
         lines = [builder.extract_value(values[0], row) for row in range(16)]
-        for distance, lower, upper in TRANSPOSE_STEPS:
+        for distance, lower, upper in emit.TRANSPOSE_STEPS:
             for row in range(16):
                 if not row & distance:
                     first, second = lines[row], lines[row + distance]
-                    lines[row] = _shuffle(builder, first, second, lower)
-                    lines[row + distance] = _shuffle(builder, first, second, upper)
+                    lines[row] = emit.shuffle(builder, first, second, lower)
+                    lines[row + distance] = emit.shuffle(builder, first, second, upper)
         result = values[0]
         for row in range(16):
             result = builder.insert_value(result, lines[row], row)
@@ -459,9 +249,9 @@ def _load_rows16_at(_typing: Any, address: Any, pitch: Any) -> Any:
         address, pitch = values
         rows = ir.Constant(context.get_value_type(rows_type), ir.Undefined)
         for row in range(16):
-            place = builder.add(address, builder.mul(pitch, INT64(row)))
-            pointer = builder.inttoptr(place, LANES32.as_pointer())
-            rows = builder.insert_value(rows, _load_emitted(builder, pointer, LANES32, 1), row)
+            place = builder.add(address, builder.mul(pitch, emit.INT64(row)))
+            pointer = builder.inttoptr(place, emit.LANES32.as_pointer())
+            rows = builder.insert_value(rows, emit.load(builder, pointer, emit.LANES32, 1), row)
         return rows
 
     return rows_type(types.intp, types.intp), generate
@@ -472,24 +262,12 @@ def _store_rows16_at(_typing: Any, address: Any, pitch: Any, rows: Any) -> Any:
     def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
         address, pitch, rows = values
         for row in range(16):
-            place = builder.add(address, builder.mul(pitch, INT64(row)))
-            pointer = builder.inttoptr(place, LANES32.as_pointer())
-            _store_emitted(builder, pointer, builder.extract_value(rows, row), 1)
+            place = builder.add(address, builder.mul(pitch, emit.INT64(row)))
+            pointer = builder.inttoptr(place, emit.LANES32.as_pointer())
+            emit.store(builder, pointer, builder.extract_value(rows, row), 1)
         return context.get_dummy_value()
 
     return types.void(types.intp, types.intp, rows), generate
-
-
-def _bitcast(llvm_type: Any) -> Emit:
-    return lambda builder, value: builder.bitcast(value, llvm_type)
-
-
-def _count(llvm_type: Any) -> Emit:
-    return lambda _builder: ir.Constant(llvm_type, list(range(llvm_type.count)))
-
-
-def _method(name: str) -> Emit:
-    return lambda builder, left, right: getattr(builder, name)(left, right)
 
 
 _BINARY64 = (u64x8, u64x8, u64x8)
@@ -527,28 +305,32 @@ address_of = _choose("address_of", _address_of)
 
 # --- the same value in every lane; lane numbers -----------------------------------------------------------------------
 
-splat32 = _choose("splat32", _operation(lambda b, scalar: _spread(b, scalar, LANES32), u32x16, types.uint32))
-splat_pair = _choose(
-    "splat_pair", _operation(lambda b, scalar: _spread(b, scalar, u32x32.llvm), u32x32, types.uint32)
+splat32 = _choose(
+    "splat32", _operation(lambda b, scalar: emit.spread(b, scalar, emit.LANES32), u32x16, types.uint32)
 )
-splat64 = _choose("splat64", _operation(lambda b, scalar: _spread(b, scalar, LANES64), u64x8, types.uint64))
-lane_numbers32 = _choose("lane_numbers32", _operation(_count(LANES32), u32x16))
-lane_numbers64 = _choose("lane_numbers64", _operation(_count(LANES64), u64x8))
-extract32 = _choose("extract32", _operation(_extract, types.uint32, u32x16, types.intp))
-extract64 = _choose("extract64", _operation(_extract, types.uint64, u64x8, types.intp))
+splat_pair = _choose(
+    "splat_pair", _operation(lambda b, scalar: emit.spread(b, scalar, u32x32.llvm), u32x32, types.uint32)
+)
+splat64 = _choose(
+    "splat64", _operation(lambda b, scalar: emit.spread(b, scalar, emit.LANES64), u64x8, types.uint64)
+)
+lane_numbers32 = _choose("lane_numbers32", _operation(emit.count(emit.LANES32), u32x16))
+lane_numbers64 = _choose("lane_numbers64", _operation(emit.count(emit.LANES64), u64x8))
+extract32 = _choose("extract32", _operation(emit.extract, types.uint32, u32x16, types.intp))
+extract64 = _choose("extract64", _operation(emit.extract, types.uint64, u64x8, types.intp))
 
 # --- the field: operands and results in Montgomery form, below p ------------------------------------------------------
 
-field_add = _choose("field_add", _lanewise(_field_add, 2))
-field_subtract = _choose("field_subtract", _lanewise(_field_subtract, 2))
-field_difference = _choose("field_difference", _lanewise(_field_difference, 2))
+field_add = _choose("field_add", _lanewise(emit.field_add, 2))
+field_subtract = _choose("field_subtract", _lanewise(emit.field_subtract, 2))
+field_difference = _choose("field_difference", _lanewise(emit.field_difference, 2))
 """left - right + p, not reduced: below 2p, which a product takes as it is."""
-field_negate = _choose("field_negate", _lanewise(_field_negate, 1))
-field_multiply = _choose("field_multiply", _lanewise(_field_multiply, 2))
+field_negate = _choose("field_negate", _lanewise(emit.field_negate, 1))
+field_multiply = _choose("field_multiply", _lanewise(emit.field_multiply, 2))
 """One operand must be below p, the other may be any 32-bit word: a sum need not be reduced before it."""
-reduce_once = _choose("reduce_once", _lanewise(_reduce_once, 1))
+reduce_once = _choose("reduce_once", _lanewise(emit.reduce_once, 1))
 """From below 2p to below p."""
-multiply_fixed = _choose("multiply_fixed", _lanewise(_multiply_fixed, 3))
+multiply_fixed = _choose("multiply_fixed", _lanewise(emit.multiply_fixed, 3))
 """multiply_fixed(value, factor, quotient): value times a canonical factor with quotient = floor(factor 2^32 / p).
 
 Cheaper than field_multiply where factors are known beforehand; `value` may be any 32-bit word.
@@ -556,57 +338,65 @@ Cheaper than field_multiply where factors are known beforehand; `value` may be a
 
 # --- lazy sums of products: accumulate even and odd lanes, reduce once ------------------------------------------------
 
-multiply_even = _choose("multiply_even", _operation(_multiply_even, u64x8, u32x16, u32x16))
-multiply_odd = _choose("multiply_odd", _operation(_multiply_odd, u64x8, u32x16, u32x16))
-widen_even = _choose("widen_even", _operation(_even, u64x8, u32x16))
-widen_odd = _choose("widen_odd", _operation(_odd, u64x8, u32x16))
-fold64 = _choose("fold64", _operation(_fold64, u64x8, u64x8))
+multiply_even = _choose("multiply_even", _operation(emit.multiply_even, u64x8, u32x16, u32x16))
+multiply_odd = _choose("multiply_odd", _operation(emit.multiply_odd, u64x8, u32x16, u32x16))
+widen_even = _choose("widen_even", _operation(emit.even, u64x8, u32x16))
+widen_odd = _choose("widen_odd", _operation(emit.odd, u64x8, u32x16))
+fold64 = _choose("fold64", _operation(emit.fold64, u64x8, u64x8))
 """From below 2^64 to below 2^64 - p 2^32, and from below 2p 2^32 to below p 2^32.
 
 A product of two elements is below p^2 < p 2^31, so after two products onto a sum below p 2^32 fold once.
 """
-montgomery_reduce = _choose("montgomery_reduce", _operation(_montgomery_reduce, u32x16, u64x8, u64x8))
+montgomery_reduce = _choose("montgomery_reduce", _operation(emit.montgomery_reduce, u32x16, u64x8, u64x8))
 """montgomery_reduce(even, odd): both sums must be below p 2^32; gives sum / 2^32 mod p in the order of the lanes."""
-join_low = _choose("join_low", _operation(_join_low, u32x16, u64x8, u64x8))
+join_low = _choose("join_low", _operation(emit.join_low, u32x16, u64x8, u64x8))
 """The low words of even and odd lanes, in the order of the lanes: undoes widen_even and widen_odd."""
-join_high = _choose("join_high", _operation(_join_high, u32x16, u64x8, u64x8))
+join_high = _choose("join_high", _operation(emit.join_high, u32x16, u64x8, u64x8))
 
 # --- plain words: wrapping arithmetic and bits ------------------------------------------------------------------------
 
-add32 = _choose("add32", _lanewise(_method("add"), 2))
-subtract32 = _choose("subtract32", _lanewise(_method("sub"), 2))
-multiply32 = _choose("multiply32", _lanewise(_method("mul"), 2))
-minimum32 = _choose("minimum32", _lanewise(_minimum, 2))
-and32 = _choose("and32", _lanewise(_method("and_"), 2))
-or32 = _choose("or32", _lanewise(_method("or_"), 2))
-xor32 = _choose("xor32", _lanewise(_method("xor"), 2))
-shift_left32 = _choose("shift_left32", _operation(_shift("shl", LANES32), u32x16, u32x16, types.uint32))
-shift_right32 = _choose("shift_right32", _operation(_shift("lshr", LANES32), u32x16, u32x16, types.uint32))
-byte_swap32 = _choose("byte_swap32", _operation(_byte_swap32, u32x16, u32x16))
-zero_lanes32 = _choose("zero_lanes32", _operation(_lanes_that_are_zero, types.uint64, u32x16))
+add32 = _choose("add32", _lanewise(emit.method("add"), 2))
+subtract32 = _choose("subtract32", _lanewise(emit.method("sub"), 2))
+multiply32 = _choose("multiply32", _lanewise(emit.method("mul"), 2))
+minimum32 = _choose("minimum32", _lanewise(emit.minimum, 2))
+and32 = _choose("and32", _lanewise(emit.method("and_"), 2))
+or32 = _choose("or32", _lanewise(emit.method("or_"), 2))
+xor32 = _choose("xor32", _lanewise(emit.method("xor"), 2))
+shift_left32 = _choose(
+    "shift_left32", _operation(emit.shift("shl", emit.LANES32), u32x16, u32x16, types.uint32)
+)
+shift_right32 = _choose(
+    "shift_right32", _operation(emit.shift("lshr", emit.LANES32), u32x16, u32x16, types.uint32)
+)
+byte_swap32 = _choose("byte_swap32", _operation(emit.byte_swap32, u32x16, u32x16))
+zero_lanes32 = _choose("zero_lanes32", _operation(emit.lanes_that_are_zero, types.uint64, u32x16))
 """A bit for each lane that is zero, lane 0 lowest."""
-select32 = _choose("select32", _lanewise(_select, 3))
+select32 = _choose("select32", _lanewise(emit.select, 3))
 """select32(mask, where_zero, elsewhere)."""
 
-add64 = _choose("add64", _operation(_method("add"), *_BINARY64))
-subtract64 = _choose("subtract64", _operation(_method("sub"), *_BINARY64))
-multiply_low_words = _choose("multiply_low_words", _operation(_multiply_even, *_BINARY64))
+add64 = _choose("add64", _operation(emit.method("add"), *_BINARY64))
+subtract64 = _choose("subtract64", _operation(emit.method("sub"), *_BINARY64))
+multiply_low_words = _choose("multiply_low_words", _operation(emit.multiply_even, *_BINARY64))
 """The 64-bit products of the lanes' low 32 bits."""
-minimum64 = _choose("minimum64", _operation(_minimum, *_BINARY64))
-and64 = _choose("and64", _operation(_method("and_"), *_BINARY64))
-and_not64 = _choose("and_not64", _operation(_and_not, *_BINARY64))
+minimum64 = _choose("minimum64", _operation(emit.minimum, *_BINARY64))
+and64 = _choose("and64", _operation(emit.method("and_"), *_BINARY64))
+and_not64 = _choose("and_not64", _operation(emit.and_not, *_BINARY64))
 """and_not64(mask, value): the bits of value where the mask has none."""
-or64 = _choose("or64", _operation(_method("or_"), *_BINARY64))
-xor64 = _choose("xor64", _operation(_method("xor"), *_BINARY64))
-shift_left64 = _choose("shift_left64", _operation(_shift("shl", LANES64), u64x8, u64x8, types.uint64))
-shift_right64 = _choose("shift_right64", _operation(_shift("lshr", LANES64), u64x8, u64x8, types.uint64))
-rotate_left64 = _choose("rotate_left64", _operation(_rotate_left64, u64x8, u64x8, types.uint64))
-byte_swap64 = _choose("byte_swap64", _operation(_byte_swap64, u64x8, u64x8))
-zero_lanes64 = _choose("zero_lanes64", _operation(_lanes_that_are_zero, types.uint64, u64x8))
+or64 = _choose("or64", _operation(emit.method("or_"), *_BINARY64))
+xor64 = _choose("xor64", _operation(emit.method("xor"), *_BINARY64))
+shift_left64 = _choose(
+    "shift_left64", _operation(emit.shift("shl", emit.LANES64), u64x8, u64x8, types.uint64)
+)
+shift_right64 = _choose(
+    "shift_right64", _operation(emit.shift("lshr", emit.LANES64), u64x8, u64x8, types.uint64)
+)
+rotate_left64 = _choose("rotate_left64", _operation(emit.rotate_left64, u64x8, u64x8, types.uint64))
+byte_swap64 = _choose("byte_swap64", _operation(emit.byte_swap64, u64x8, u64x8))
+zero_lanes64 = _choose("zero_lanes64", _operation(emit.lanes_that_are_zero, types.uint64, u64x8))
 
-as64 = _choose("as64", _operation(_bitcast(LANES64), u64x8, u32x16))
+as64 = _choose("as64", _operation(emit.bitcast(emit.LANES64), u64x8, u32x16))
 """The same 512 bits: lane 0 has the words 0 (low) and 1 (high)."""
-as32 = _choose("as32", _operation(_bitcast(LANES32), u32x16, u64x8))
+as32 = _choose("as32", _operation(emit.bitcast(emit.LANES32), u32x16, u64x8))
 transpose16 = _choose("transpose16", _transpose16)
 """Turns a tuple of 16 vectors into the tuple of the columns of the 16 x 16 matrix they form."""
 load_rows16_at = _choose("load_rows16_at", _load_rows16_at)

@@ -30,6 +30,7 @@ __all__ = [
     "HashArithmetic",
     "IntegerArithmetic",
     "PoseidonParameters",
+    "check_elements",
     "check_state",
     "compress",
     "compress_over",
@@ -80,7 +81,12 @@ def check_state(state: Sequence[int]) -> None:
     """
     if len(state) != WIDTH:
         raise ValueError(f"a Poseidon state has {WIDTH} elements, not {len(state)}")
-    if min(state) < 0 or max(state) >= PRIME:
+    check_elements(state)
+
+
+def check_elements(elements: Sequence[int]) -> None:
+    """Refuse anything but canonical elements, for the same reason."""
+    if elements and (min(elements) < 0 or max(elements) >= PRIME):
         raise ValueError("a field element must lie in [0, p)")
 
 

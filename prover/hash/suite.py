@@ -22,9 +22,12 @@ from prover.hash.poseidon import (
     DIGEST_LENGTH,
     POSEIDON_SUITES,
     PoseidonParameters,
+    check_elements,
+    check_state,
     compress,
     sponge,
 )
+from prover.hash.poseidon_lanes import compress_lanes, hash_lanes
 
 Planes = NDArray[Any]
 
@@ -49,6 +52,14 @@ class HashSuite(ABC, Generic[Digest]):
     @abstractmethod
     def compress(self, left: Digest, right: Digest, level: int) -> Digest:
         """The node over two digests in the layer of 2^level nodes."""
+
+    def hash_many(self, kind: HashKind, rows: Sequence[Sequence[int]]) -> list[Digest]:
+        """The digests of rows of one length; a suite may do them side by side."""
+        return [self.hash_elements(kind, row) for row in rows]
+
+    def compress_many(self, pairs: Sequence[tuple[Digest, Digest]], level: int) -> list[Digest]:
+        """The nodes over pairs of digests of one layer."""
+        return [self.compress(left, right, level) for left, right in pairs]
 
     @abstractmethod
     def hash_rows(self, matrices: Sequence[NDArray[np.uint32]], threads: int) -> Planes:
@@ -186,6 +197,10 @@ class KeccakSuite(HashSuite[bytes]):
         )
 
 
+def _digests(lanes: NDArray[np.uint64]) -> list[tuple[int, ...]]:
+    return [tuple(digest) for digest in lanes.T.tolist()]
+
+
 class PoseidonSuite(HashSuite[tuple[int, ...]]):
     """Poseidon, cheap for a circuit."""
 
@@ -200,6 +215,25 @@ class PoseidonSuite(HashSuite[tuple[int, ...]]):
     def compress(self, left: tuple[int, ...], right: tuple[int, ...], level: int) -> tuple[int, ...]:
         """The node over two digests."""
         return compress(left, right, level, self.parameters)
+
+    def hash_many(self, kind: HashKind, rows: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
+        """The digests of rows of one length, in numpy lanes."""
+        for row in rows:
+            check_elements(row)
+        if not rows:
+            return []
+        return _digests(hash_lanes(self.parameters, kind, np.array(rows, dtype=np.uint64).T))
+
+    def compress_many(
+        self, pairs: Sequence[tuple[tuple[int, ...], tuple[int, ...]]], level: int
+    ) -> list[tuple[int, ...]]:
+        """The nodes over pairs of digests of one layer, in numpy lanes."""
+        for left, right in pairs:
+            check_state((*left, *right))
+        if not pairs:
+            return []
+        lanes = np.array(pairs, dtype=np.uint64).transpose(1, 2, 0)
+        return _digests(compress_lanes(self.parameters, lanes[0], lanes[1], level))
 
     def hash_rows(self, matrices: Sequence[NDArray[np.uint32]], threads: int) -> Planes:
         """The leaf of every row of (columns, n) matrices side by side."""

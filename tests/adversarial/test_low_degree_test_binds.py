@@ -8,15 +8,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from prover.domain import Domain
+from prover.domain import Domain, interpolate_on_subgroup
 from prover.errors import ProofRefused, Reason
 from prover.field.koalabear import GENERATOR, PRIME, Montgomery, decode, encode, power
 from prover.fri.prover import domain_points
+from prover.ntt import low_degree_extension
 from prover.parameters import StarkParameters
-from prover.stark.numbers import Quintic, canonical
+from prover.stark.number_arithmetic import NumberArithmetic
+from prover.stark.numbers import Number, Quintic, canonical
 from prover.stark.proof import OpenedMatrix
 from prover.stark.prover import ProvingKey
 from prover.stark.shape import EXTENSION_DEGREE
+from prover.stark.verifier import Verification
+from prover.stark.verify import lift_proof
 from prover.transcript import KeccakTranscript, Label
 from tests.adversarial import specimen
 from tests.adversarial.forgery import (
@@ -180,8 +184,6 @@ class LongFinalPolynomial(LyingOpenings):
         _, blowup, height = word.shape
         # Natural order: the value at w^(j + blowup i) is in coset j, row i.
         values = decode(word).transpose(0, 2, 1).reshape(EXTENSION_DEGREE, -1)
-        from prover.domain import interpolate_on_subgroup
-
         assert values.shape[1] == blowup * height
         return tuple(zip(*(interpolate_on_subgroup(plane.tolist()) for plane in values), strict=True))
 
@@ -193,14 +195,133 @@ def test_a_final_polynomial_that_is_too_long_is_refused(key: ProvingKey) -> None
 
 
 class FewerQueries(LyingOpenings):
-    """Sends a word that is wrong in one half only, and answers the queries that miss it."""
+    """Sends a polynomial that agrees with the combination on one coset, and answers one query that looks there."""
 
     def alter_word(self, number: int, word: Montgomery) -> Montgomery:
         if number:
             return word
-        # The second half of each pair is chosen so that the word is the polynomial zero folded: values v and -v
-        # at x and -x leave an even part of zero, and the odd part is made constant by the first half alone.
-        return np.zeros_like(word)
+        on_one_coset = np.ascontiguousarray(word[:, 0, :])
+        return low_degree_extension(on_one_coset, self.parameters.log_blowup, threads=1, shift=1)
 
-    def answer_the_queries(self, words):  # type: ignore[no-untyped-def]
-        return super().answer_the_queries(words)[:0]
+    def accept_positions(self, positions: Sequence[int]) -> bool:
+        return positions[0] % (1 << self.parameters.log_blowup) == 0
+
+
+class OneQuery(KeccakTranscript):
+    """A verifier's transcript that asks one question, however many the key wants."""
+
+    def challenge_indices(self, label: Label, count: int, bits: int) -> list[tuple[int, ...]]:
+        return super().challenge_indices(label, 1, bits)
+
+
+def test_fewer_queries_than_the_key_asks_for_are_refused(key: ProvingKey) -> None:
+    messages = FewerQueries(key, FALSE_TRACE).run().messages
+    assert verdict(key.verification, [], messages) is Reason.FOLD_INCONSISTENT
+    forged = replace(messages, queries=messages.queries[:1])
+    assert verdict(key.verification, [], forged) is Reason.SHAPE
+    # A verifier that takes the number of queries from the proof is fooled.
+    shape = Reason.SHAPE
+    assert weak_verdict(key.verification, [], forged, ignoring=[shape], make_transcript=OneQuery) is None
+
+
+def test_no_query_at_all_is_refused(key: ProvingKey) -> None:
+    messages = honest_proof(key, FALSE_TRACE)
+    assert verdict(key.verification, [], replace(messages, queries=())) is Reason.SHAPE
+    encoding = bytearray(weak_parameters().to_bytes())
+    encoding[33:35] = bytes(2)
+    with pytest.raises(ProofRefused) as refusal:
+        StarkParameters.from_bytes(bytes(encoding))
+    assert refusal.value.reason is Reason.MALFORMED_PARAMETERS
+
+
+@pytest.mark.parametrize(
+    ("log_fold_arity", "log_final_length"),
+    [(2, 1), (3, 0), (1, 2), (1, 0)],
+    ids=["one_fold_by_four", "one_fold_by_eight", "one_fold_less", "one_fold_more"],
+)
+def test_folds_of_another_arity_or_number_are_refused(
+    key: ProvingKey, log_fold_arity: int, log_final_length: int
+) -> None:
+    """The shape alone decides, so nothing in a proof can say how it is folded."""
+    other = weak_parameters(log_fold_arity=log_fold_arity, log_final_length=log_final_length)
+    elsewhere = proving_key(specimen.counter_circuit(), (3,), (), other)
+    messages = honest_proof(elsewhere, specimen.counter_trace(3))
+    assert verdict(elsewhere.verification, [], messages) is None
+    assert verdict(key.verification, [], messages) is Reason.SHAPE
+
+
+def without_first_opening(proof: NumberProof) -> NumberProof:
+    (main, *others), *phases = proof.openings
+    return replace(proof, openings=((OpenedMatrix((), main.next), *others), *phases))
+
+
+def without_first_matrix(proof: NumberProof) -> NumberProof:
+    (_, *others), *phases = proof.openings
+    return replace(proof, openings=(tuple(others), *phases))
+
+
+def without_next_row(proof: NumberProof) -> NumberProof:
+    (main, *others), *phases = proof.openings
+    return replace(proof, openings=((OpenedMatrix(main.current, ()), *others), *phases))
+
+
+@pytest.mark.parametrize("shorten", [without_first_opening, without_first_matrix, without_next_row])
+def test_a_matrix_that_is_opened_at_no_point_is_refused(
+    key: ProvingKey, shorten: Callable[[NumberProof], NumberProof]
+) -> None:
+    honest = honest_proof(key, specimen.counter_trace(3))
+    assert verdict(key.verification, [], shorten(honest)) is Reason.SHAPE
+
+
+def test_every_column_enters_the_low_degree_test_at_the_point() -> None:
+    everything = proving_key(specimen.circuit(), specimen.LOG_HEIGHTS, specimen.preprocessed())
+    proof = honest_proof(everything, specimen.fill(), specimen.STATEMENT)
+    public = [Number(value) for value in specimen.STATEMENT]
+    key = everything.verification
+    run = Verification(NumberArithmetic(key.parameters), key, key.preprocessed_root, public, lift_proof(proof))
+    run.run()
+    combined = [entry for deep in run._deep_inputs().values() for entry in deep.current]
+    every_column = {
+        (phase_number, number, column)
+        for phase_number, phase in enumerate(key.shape.phases)
+        for number, matrix in enumerate(phase.matrices)
+        for column in range(matrix.columns)
+    }
+    assert {(phase, matrix, column) for phase, matrix, column, _ in combined} == every_column
+    assert len({canonical(power) for *_, power in combined}) == len(every_column)
+
+
+ROW = 3
+
+
+class PointOnARow(KeccakTranscript):
+    """A transcript whose out-of-domain point is a row of the table."""
+
+    def challenge_extension(self, label: Label) -> tuple[int, ...]:
+        drawn = super().challenge_extension(label)
+        return (power(Domain(3, 0).generator, ROW), 0, 0, 0, 0) if label is Label.OUT_OF_DOMAIN else drawn
+
+
+class RightOnOneRow(Forging):
+    """Keeps the rules on the row that will be looked at, and sends nothing for a quotient."""
+
+    def _quotient_pieces(self, table: int, combiner: Extension) -> list[Montgomery]:
+        return [np.zeros_like(piece) for piece in super()._quotient_pieces(table, combiner)]
+
+    def open_out_of_the_domain(self) -> Openings:
+        self._grind(Label.GRIND_OUT_OF_DOMAIN, 0)
+        self.point = self.transcript.challenge_extension(Label.OUT_OF_DOMAIN)
+        here, there = ((int(value), 0, 0, 0, 0) for value in decode(self.traces[0])[0, ROW : ROW + 2])
+        openings = ((OpenedMatrix((here,), (there,)),), (self._open_quotient(0),))
+        opened = [value for phase in openings for matrix in phase for value in (*matrix.current, *matrix.next)]
+        self.transcript.absorb_extension(Label.OPENINGS, opened)
+        return openings
+
+
+def test_an_evaluation_point_on_a_row_is_refused(key: ProvingKey) -> None:
+    """There the constraints are multiplied by zero, so any quotient would do for a trace that is right on that row."""
+    trace = encode(np.array([[9, 9, 9, 5, 6, 9, 9, 9]]))
+    forged = RightOnOneRow(key, [trace], (), PointOnARow).run().messages
+    reason = Reason.OUT_OF_DOMAIN_POINT_IN_DOMAIN
+    assert weak_verdict(key.verification, [], forged, make_transcript=PointOnARow) is reason
+    assert weak_verdict(key.verification, [], forged, make_transcript=PointOnARow, ignoring=[reason]) is None

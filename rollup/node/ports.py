@@ -1,0 +1,35 @@
+"""What the node needs of the world outside, as protocols: time, the L1 queue, Ethereum, and proofs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from rollup.batch import Batch
+from rollup.codec import QueuedItem
+from rollup.state import State
+from rollup.units import QueuePosition, Time
+
+
+class Clock(Protocol):
+    """Tells the time."""
+
+    def now(self) -> Time:
+        """Seconds since 1970, UTC."""
+        ...
+
+
+class QueueSource(Protocol):
+    """What has been queued on Ethereum, as far as it will not be taken back."""
+
+    def items_from(self, position: QueuePosition, count: int) -> Sequence[QueuedItem]:
+        """Give up to `count` items in order, beginning with the one at this position; quick, called in the loop."""
+        ...
+
+
+class Prover(Protocol):
+    """Proves a batch; the command line hands in the one that knows the circuits."""
+
+    def prove_batch(self, before: State, batch: Batch) -> bytes:
+        """Give the proof as the contract takes it; takes long and runs in a thread of its own."""
+        ...

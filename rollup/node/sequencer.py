@@ -1,0 +1,526 @@
+"""The sequencer: admits, matches, closes batches, and acknowledges only what is on the disk.
+
+    submit ──► verify (many signatures at once) ──► engine ──► journal (one wait for many) ──► acknowledge, tell
+                                                       └─ closed batch ──► tree, root ──► checkpoint ──► tell
+
+One asyncio loop decides the order of everything.
+Signatures, disk and tree run in threads beside it, so three groups of submissions are under way at any time.
+The engine runs ahead of the disk by at most what nobody has been told yet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Final, assert_never
+
+from prover.hash.poseidon import POSEIDON16_20
+from rollup.events import PriceFixed
+from rollup.fields import packed_bytes
+from rollup.instruments import Group, group_of
+from rollup.node.effects import Effects, SealedBatch
+from rollup.node.engine import Engine, Limits, Reason
+from rollup.node.feed import Feed, News
+from rollup.node.inputs import (
+    CancelOrder,
+    CancelRequest,
+    CloseBatch,
+    Input,
+    InputKind,
+    OpenBatch,
+    PlaceOrder,
+    SubmitTransaction,
+    decode_input,
+    encode_input,
+    kind_of_input,
+)
+from rollup.node.metrics import Metrics
+from rollup.node.news import batch_news, level_news, trade_news
+from rollup.node.ports import Clock, QueueSource
+from rollup.node.refusals import Refusal
+from rollup.node.storage import Checkpoint, DataDirectory, JournalRow, Stage, StorageError
+from rollup.node.verified import VerifiedSignatures, verified_together
+from rollup.orders import SignedOrder
+from rollup.outcome import Transaction
+from rollup.rejections import Rejection
+from rollup.schnorr import SepticSchnorr
+from rollup.state import State
+from rollup.state_hash import KernelHasher
+from rollup.state_tree import Digest, StateTree
+from rollup.transactions import SettleGroup, TradeRecord
+from rollup.units import AccountId, GroupId, Time
+
+logger = logging.getLogger("clearing.node")
+
+Submission = SignedOrder | CancelRequest | Transaction
+"""What a person sends."""
+
+BYTES_PER_L1_TRANSACTION: Final = 112 * 1024
+"""Data that one `append` carries: below the 128 KiB that nodes pass on, with room for the call around it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SequencerSettings:
+    """When a batch ends, and how much may wait."""
+
+    batch_bytes: int = BYTES_PER_L1_TRANSACTION
+    """A batch that fits one `append` costs the least; a larger one spans several."""
+    batch_transactions: int = 4096
+    """What a proof is dimensioned for."""
+    batch_seconds: float = 5.0
+    """Age of the open batch at which it is closed, if anything is in it."""
+    queue_seconds: float = 1.0
+    """Age of the open batch at which it makes way for waiting queue items."""
+    queue_items: int = 1000
+    """Queue items one batch serves: 60 bytes each in the data, so that a flood of them cannot fill it."""
+    waiting: int = 4096
+    """Submissions that may wait; beyond it the answer is `busy`."""
+    group_size: int = 256
+    """Submissions verified and written together: enough that a signature costs 30 microseconds, in 8 milliseconds."""
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What is acknowledged, and where it happened."""
+
+    effects: Effects
+    batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """What a start found on the disk."""
+
+    sequence: int
+    replayed: int
+    batch: int
+    is_open: bool
+    open_orders: int
+    seconds: float
+
+    def describe(self) -> str:
+        """Say it in a line."""
+        open_batch = f"batch {self.batch} is open" if self.is_open else f"batch {self.batch} is closed"
+        return (
+            f"restarted at input {self.sequence}, the last acknowledged one: {self.replayed} inputs replayed since the"
+            f" last checkpoint, {open_batch}, {self.open_orders} orders in the book, {self.seconds:.2f} s"
+        )
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A submission and whoever waits for its answer."""
+
+    submission: Submission
+    answer: asyncio.Future[Receipt | Reason] | None
+    since: float
+    is_refuted: bool = False
+
+
+@dataclass(slots=True)
+class _Group:
+    """What goes to the disk together."""
+
+    rows: list[JournalRow]
+    receipts: list[tuple[_Waiting | None, Receipt]]
+    news: list[News]
+    sealed: list[SealedBatch]
+
+
+class ReplayError(StorageError):
+    """The journal does not lead where it led before."""
+
+
+class Sequencer:
+    """Runs in one event loop, from `start` to `stop`."""
+
+    def __init__(
+        self,
+        directory: DataDirectory,
+        genesis: State,
+        clock: Clock,
+        queue: QueueSource,
+        settings: SequencerSettings | None = None,
+    ) -> None:
+        self.settings = settings or SequencerSettings()
+        self.directory = directory
+        self.clock = clock
+        self.queue = queue
+        self.feed = Feed()
+        self.metrics = Metrics()
+        self.check = VerifiedSignatures(SepticSchnorr())
+        self.engine = Engine(genesis, self.check, self.settings.limits)
+        self.root: Digest | None = None
+        self.restart: Restart | None = None
+        self._genesis = genesis
+        self._tree: StateTree | None = None
+        self._waiting: deque[_Waiting] = deque()
+        self._settlements: deque[tuple[AccountId, GroupId]] = deque()
+        self._wake = asyncio.Event()
+        self._to_commit: asyncio.Queue[_Group | None] = asyncio.Queue(2)
+        self._to_checkpoint: asyncio.Queue[SealedBatch | None] = asyncio.Queue(8)
+        self._opened_at = 0.0
+        self._is_stopping = False
+        self._tasks: list[asyncio.Task[None]] = []
+        self._verifying = ThreadPoolExecutor(1, "verify")
+        self._writing = ThreadPoolExecutor(1, "journal")
+        self._hashing = ThreadPoolExecutor(1, "tree")
+
+    # --------------------------------------------------------------------------------------- start and stop
+
+    async def start(self) -> Restart:
+        """Read the disk, replay what the last checkpoint does not hold, and begin to serve."""
+        began = perf_counter()
+        checkpoints = self.directory.checkpoints
+        if checkpoints.is_empty():
+            checkpoints.begin_with(self._genesis)
+        checkpoint = checkpoints.load()
+        if checkpoint.state.system.deployment != self._genesis.system.deployment:
+            raise StorageError(f"{self.directory.path} belongs to another deployment of the clearing house")
+        engine = self.engine = Engine(checkpoint.state, self.check, self.settings.limits)
+        engine.restore(checkpoint.sequence, checkpoint.resting, checkpoint.seen)
+        leaves = checkpoint.state.all_leaves()
+        unsaved, replayed = self._replay(checkpoint)
+        self.restart = Restart(
+            engine.sequence,
+            replayed,
+            engine.state.system.batch_number,
+            engine.is_open,
+            engine.book.count,
+            perf_counter() - began,
+        )
+        self._opened_at = perf_counter()
+        self._schedule_settlements(engine.state)
+        loop = asyncio.get_running_loop()
+
+        async def build_tree() -> None:
+            await loop.run_in_executor(self._hashing, self._build_tree, leaves, checkpoint.root)
+
+        self._tasks = [
+            asyncio.create_task(self._admit_forever(), name="admit"),
+            asyncio.create_task(self._commit_forever(), name="commit"),
+            asyncio.create_task(self._checkpoint_forever(build_tree(), unsaved), name="checkpoint"),
+        ]
+        logger.info(self.restart.describe())
+        return self.restart
+
+    def _build_tree(self, leaves: object, expected: Digest | None) -> None:
+        """Hash all leaves anew, and insist on the root that was written down with them."""
+        hasher = KernelHasher(POSEIDON16_20)
+        tree = StateTree.without_leaves(hasher).updated(leaves)  # type: ignore[arg-type]
+        if expected is not None and tree.root != expected:
+            raise ReplayError(
+                f"the leaves in {self.directory.path} do not hash to the root of the last batch"
+            )
+        self._tree, self.root = tree, tree.root
+
+    def _replay(self, checkpoint: Checkpoint) -> tuple[list[SealedBatch], int]:
+        """Apply the journal from the checkpoint on; what it says was verified before it was written."""
+        unsaved: list[SealedBatch] = []
+        replayed = 0
+        for row in self.directory.journal.rows_after(checkpoint.sequence):
+            if row.sequence != self.engine.sequence + 1:
+                raise ReplayError(
+                    f"the journal goes on with input {row.sequence}, not {self.engine.sequence + 1}"
+                )
+            entry = decode_input(InputKind(row.kind), row.payload)
+            message = self.engine.signed_message(entry)
+            if message is not None:
+                self.check.remember(*message)
+            effects = self.engine.apply(entry)
+            if not isinstance(effects, Effects) or effects.fingerprint != row.fingerprint:
+                raise ReplayError(
+                    f"input {row.sequence} does something else now than when it was acknowledged"
+                )
+            if effects.sealed is not None:
+                unsaved.append(effects.sealed)
+            replayed += 1
+        if (
+            self.engine.sequence < checkpoint.sequence
+            or self.directory.journal.last_sequence() < checkpoint.sequence
+        ):
+            raise ReplayError(
+                f"the journal ends before input {checkpoint.sequence}, where the last checkpoint stands"
+            )
+        self.engine.book.touched.clear()
+        return unsaved, replayed
+
+    async def stop(self) -> None:
+        """Answer what waits, finish what is being written, and close the files."""
+        self._is_stopping = True
+        self._wake.set()
+        results = await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.feed.end()
+        for executor in (self._verifying, self._writing, self._hashing):
+            executor.shutdown()
+        self.directory.close()
+        for result in results:
+            if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
+                raise result
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What has stopped the node, if something has."""
+        for task in self._tasks:
+            if task.done() and not task.cancelled() and task.exception() is not None:
+                return task.exception()
+        return None
+
+    # ------------------------------------------------------------------------------------------- admission
+
+    async def submit(self, submission: Submission) -> Receipt | Reason:
+        """Take a submission; the answer comes when it is on the disk, or as soon as it is turned away."""
+        if self._is_stopping or self.failure is not None:
+            return Refusal.STOPPING
+        if len(self._waiting) >= self.settings.waiting:
+            self.metrics.count("refused", Refusal.BUSY)
+            return Refusal.BUSY
+        answer: asyncio.Future[Receipt | Reason] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(submission, answer, perf_counter()))
+        self._wake.set()
+        return await answer
+
+    async def _admit_forever(self) -> None:
+        """Verify, apply and pass on, group after group."""
+        try:
+            while True:
+                if not self._waiting and not self._settlements:
+                    if self._is_stopping:
+                        break
+                    await self._sleep()
+                group = [
+                    self._waiting.popleft() for _ in range(min(len(self._waiting), self.settings.group_size))
+                ]
+                group += self._due_settlements()
+                await self._verify(group)
+                ready = _Group([], [], [], [])
+                for waiting in group:
+                    self._admit(waiting, ready)
+                self._turn_batches(ready)
+                if ready.rows:
+                    await self._to_commit.put(ready)
+        finally:
+            self._is_stopping = True
+            for waiting in self._waiting:
+                _answer(waiting, Refusal.STOPPING)
+            self._waiting.clear()
+            await self._to_commit.put(None)
+
+    async def _sleep(self) -> None:
+        """Wait for a submission, or for the next look at batch and queue."""
+        self._wake.clear()
+        if self._waiting or self._is_stopping:
+            return
+        try:
+            await asyncio.wait_for(self._wake.wait(), LOOK_SECONDS)
+        except TimeoutError:
+            return
+
+    async def _verify(self, group: list[_Waiting]) -> None:
+        """Verify the signatures of a group together."""
+        signed = []
+        for waiting in group:
+            message = self.engine.signed_message(_input(waiting.submission, self.engine.time))
+            if message is not None:
+                signed.append((waiting, message))
+        if not signed:
+            return
+        messages = [message for _, message in signed]
+        began = perf_counter()
+        loop = asyncio.get_running_loop()
+        answers = await loop.run_in_executor(self._verifying, verified_together, messages)
+        self.metrics.timing("verification", perf_counter() - began)
+        self.metrics.count("signatures_verified", by=len(messages))
+        for (waiting, message), is_valid in zip(signed, answers, strict=True):
+            if is_valid:
+                self.check.remember(*message)
+            else:
+                waiting.is_refuted = True
+
+    def _admit(self, waiting: _Waiting, ready: _Group) -> None:
+        """Give a submission to the engine."""
+        if waiting.is_refuted:
+            self._refuse(waiting, Rejection.SIGNATURE_INVALID)
+            return
+        if not self.engine.is_open and not isinstance(waiting.submission, CancelRequest):
+            self._open_batch(ready)
+        entry = _input(waiting.submission, self._now())
+        effects = self._apply(entry, ready, waiting)
+        if not isinstance(effects, Effects):
+            self._refuse(waiting, effects)
+        elif self._is_full():
+            self._close_batch(ready)
+
+    def _refuse(self, waiting: _Waiting, reason: Reason) -> None:
+        self.metrics.count("refused", reason)
+        _answer(waiting, reason)
+
+    def _now(self) -> Time:
+        """The clock, which never runs backwards here."""
+        return max(self.clock.now(), self.engine.time)
+
+    def _apply(self, entry: Input, ready: _Group, waiting: _Waiting | None = None) -> Effects | Reason:
+        """Give an input to the engine and prepare what is written and told of it."""
+        effects = self.engine.apply(entry)
+        if not isinstance(effects, Effects):
+            return effects
+        kind = kind_of_input(entry)
+        ready.rows.append(JournalRow(effects.sequence, kind, encode_input(entry), effects.fingerprint))
+        batch = self.engine.state.system.batch_number
+        ready.receipts.append((waiting, Receipt(effects, batch)))
+        self.metrics.count("admitted", kind.name.lower())
+        self.metrics.count("trades", by=len(effects.fills))
+        ready.news += [trade_news(effects, fill, batch) for fill in effects.fills]
+        if self.engine.book.touched:
+            ready.news += [
+                level_news(effects.sequence, self.engine.book, *one) for one in self.engine.book.touched
+            ]
+            self.engine.book.touched.clear()
+        if effects.sealed is not None:
+            ready.sealed.append(effects.sealed)
+        return effects
+
+    # --------------------------------------------------------------------------------------------- batches
+
+    def _is_full(self) -> bool:
+        settings, engine = self.settings, self.engine
+        room = packed_bytes(TradeRecord) * 2
+        return (
+            engine.open_count >= settings.batch_transactions
+            or engine.open_length + room > settings.batch_bytes
+        )
+
+    def _open_batch(self, ready: _Group) -> None:
+        """Begin a batch with the queue items that are due."""
+        now = self._now()
+        position = self.engine.state.system.queue_position
+        items = []
+        for queued in self.queue.items_from(position, self.settings.queue_items):
+            # A batch is not older than what it serves; what the chain's clock dates ahead of ours waits.
+            if queued.time > now:
+                break
+            items.append(queued)
+        effects = self._apply(OpenBatch(now, tuple(items)), ready)
+        if not isinstance(effects, Effects):
+            raise RuntimeError(f"a batch cannot open: {effects}")
+        self._opened_at = perf_counter()
+        fixed = [
+            event for outcome in effects.outcomes for event in outcome.events if isinstance(event, PriceFixed)
+        ]
+        if fixed:
+            groups = {
+                change.after.group
+                for event in fixed
+                for change in event.changes
+                if isinstance(change.after, Group)
+            }
+            self._schedule_settlements(self.engine.state, groups)
+
+    def _close_batch(self, ready: _Group) -> None:
+        self._apply(CloseBatch(self._now()), ready)
+
+    def _turn_batches(self, ready: _Group) -> None:
+        """Close the open batch when its time has come, and serve the queue."""
+        engine, settings = self.engine, self.settings
+        has_items = bool(self.queue.items_from(engine.state.system.queue_position, 1))
+        if engine.is_open:
+            age = perf_counter() - self._opened_at
+            if age >= settings.batch_seconds or (has_items and age >= settings.queue_seconds):
+                self._close_batch(ready)
+        if has_items and not engine.is_open:
+            self._open_batch(ready)
+
+    def _schedule_settlements(self, state: State, groups: set[GroupId] | None = None) -> None:
+        """Line up everybody who holds positions in a group whose price is fixed."""
+        fixed = groups or {group.group for group in state.groups() if group.settlement_price is not None}
+        if not fixed:
+            return
+        for account in state.accounts():
+            held = {group_of(position.series) for position in account.positions}
+            self._settlements.extend((account.account, group) for group in sorted(held & fixed))
+
+    def _due_settlements(self) -> list[_Waiting]:
+        """A few settlements at a time, so that people's orders do not wait behind them."""
+        due = [self._settlements.popleft() for _ in range(min(len(self._settlements), SETTLEMENTS_AT_ONCE))]
+        return [_Waiting(SettleGroup(account, group), None, perf_counter()) for account, group in due]
+
+    # ------------------------------------------------------------------------------------------------ disk
+
+    async def _commit_forever(self) -> None:
+        """Write groups to the journal, then acknowledge and tell."""
+        loop = asyncio.get_running_loop()
+        try:
+            while (group := await self._to_commit.get()) is not None:
+                began = perf_counter()
+                await loop.run_in_executor(self._writing, self.directory.journal.append, group.rows)
+                now = perf_counter()
+                self.metrics.timing("journal_commit", now - began)
+                for waiting, receipt in group.receipts:
+                    if waiting is not None:
+                        _answer(waiting, receipt)
+                        self.metrics.timing("admission", now - waiting.since)
+                for news in group.news:
+                    self.feed.tell(news)
+                for sealed in group.sealed:
+                    await self._to_checkpoint.put(sealed)
+        finally:
+            self._is_stopping = True
+            self._wake.set()
+            while not self._to_commit.empty():
+                self._abandon(self._to_commit.get_nowait())
+            await self._to_checkpoint.put(None)
+
+    def _abandon(self, group: _Group | None) -> None:
+        for waiting, _ in group.receipts if group else ():
+            if waiting is not None:
+                _answer(waiting, Refusal.STOPPING)
+
+    async def _checkpoint_forever(self, build_tree: object, unsaved: list[SealedBatch]) -> None:
+        """Hash and write down closed batches, one after the other."""
+        await build_tree  # type: ignore[misc]
+        loop = asyncio.get_running_loop()
+        for sealed in unsaved:
+            await loop.run_in_executor(self._hashing, self._write_down, sealed)
+        while (waiting := await self._to_checkpoint.get()) is not None:
+            began = perf_counter()
+            await loop.run_in_executor(self._hashing, self._write_down, waiting)
+            self.metrics.timing("checkpoint", perf_counter() - began)
+            self.metrics.count("batches")
+            self.feed.tell(batch_news(waiting, self.root, Stage.SEALED))
+
+    def _write_down(self, sealed: SealedBatch) -> None:
+        """Compute a batch's root and write its checkpoint."""
+        if self._tree is None:
+            raise RuntimeError("the tree is built before the first batch is written down")
+        self._tree = self._tree.updated(sealed.after)
+        self.root = self._tree.root
+        self.directory.checkpoints.write(sealed, self.root)
+        self.directory.journal.fold()
+
+
+LOOK_SECONDS: Final = 0.05
+"""How often batch and queue are looked at when nothing else happens."""
+
+SETTLEMENTS_AT_ONCE: Final = 64
+
+
+def _input(submission: Submission, now: Time) -> Input:
+    match submission:
+        case SignedOrder():
+            return PlaceOrder(now, submission)
+        case CancelRequest():
+            return CancelOrder(now, submission)
+        case Transaction():
+            return SubmitTransaction(now, submission)
+        case _:
+            assert_never(submission)
+
+
+def _answer(waiting: _Waiting, answer: Receipt | Reason) -> None:
+    if waiting.answer is not None and not waiting.answer.done():
+        waiting.answer.set_result(answer)
