@@ -23,7 +23,7 @@ from rollup.schnorr import SecretKey, SignatureSuite
 from rollup.schnorr_batch import sign_many
 from rollup.state import Deployment, State
 from rollup.transactions import TAGS, Deposit, ListGroup, ListSeries, RegisterKey, SetParameters, Trade
-from rollup.units import MICRO, OptionKind, OrderKind, Side
+from rollup.units import MICRO, OptionKind, OrderKind, Side, SuiteId
 
 T = TypeVar("T")
 
@@ -89,15 +89,16 @@ class Market:
         items.append(plain(SetParameters, 100, 300, TREASURY))
         for group, (underlying, days) in enumerate(TERMS, 1):
             items.append(plain(ListGroup, group, underlying, self.time + days * DAY, CAP, MICRO, MICRO))
-        for series in self.series:
-            items.append(plain(ListSeries, group_of(series), strike_of(series), kind_of(series)))
+        items += [plain(ListSeries, group_of(one), strike_of(one), kind_of(one)) for one in self.series]
         for account in self.traders:
             key = self.secrets[account].trading_key
             items.append(plain(Deposit, account, self.owner(account), self.owner(account), CASH))
             items.append(plain(RegisterKey, account, self.owner(account), 0, key.suite, key.x, key.y))
         return [plain(QueuedItem, self.time, item) for item in items]
 
-    def order(self, account: int, side: Side, series: SeriesId, price: int, lots: int, **changes: Any) -> Order:
+    def order(
+        self, account: int, side: Side, series: SeriesId, price: int, lots: int, **changes: Any
+    ) -> Order:
         """An order; `changes` set slot, number, kind and the like."""
         fields: dict[str, Any] = {
             "account": account,
@@ -120,7 +121,7 @@ class Market:
         deployment = self.genesis.system.deployment
         secrets = [self.secrets[order.account] for order in orders]
         messages = [
-            message_of(deployment, plain(int, secret.suite), order.account, ORDER_TAG, order)
+            message_of(deployment, plain(SuiteId, secret.suite), order.account, ORDER_TAG, order)
             for order, secret in zip(orders, secrets, strict=True)
         ]
         return [

@@ -33,7 +33,8 @@ def command(log_size: int, as_json: bool) -> None:
     from prover.parameters import PRESETS
     from prover.progress import Stages
     from prover.stark.encoding import encode_proof
-    from prover.stark.prover import make_proving_key, prove
+    from prover.stark.prover import prove
+    from prover.stark.proving_key import make_proving_key
     from prover.stark.verify import verify
 
     example, threads = EXAMPLES["poseidon-batch"], default_threads()

@@ -56,7 +56,8 @@ def make(example: str, log_size: int, preset: str, seed: int, out: Path, as_json
     from prover.progress import Stages
     from prover.stark.circuit import CircuitError
     from prover.stark.encoding import encode_proof
-    from prover.stark.prover import make_proving_key, prove
+    from prover.stark.prover import prove
+    from prover.stark.proving_key import make_proving_key
 
     if example not in EXAMPLES:
         raise click.UsageError(f"there is no example {example!r}, only {', '.join(EXAMPLES)}")
@@ -217,7 +218,7 @@ def _open(file: Path) -> tuple[bytes, Heading, VerificationKey]:
                 heading,
                 make_verification_key(example.circuit(), heading.log_heights, heading.parameters),
             )
-        from prover.stark.prover import make_proving_key
+        from prover.stark.proving_key import make_proving_key
 
         key = make_proving_key(
             example.circuit(), heading.log_heights, heading.parameters, example.preprocessed()

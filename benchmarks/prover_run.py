@@ -27,7 +27,8 @@ def measure(
     from prover.parameters import PRESETS
     from prover.progress import Stages
     from prover.stark.encoding import encode_proof
-    from prover.stark.prover import make_proving_key, prove
+    from prover.stark.prover import prove
+    from prover.stark.proving_key import make_proving_key
     from prover.stark.security import report_of
 
     example, parameters = EXAMPLES[workload], PRESETS[preset]

@@ -359,7 +359,7 @@ def naive_evaluations(coefficients: Sequence[int], shift: int, log_order: int) -
 
 
 def naive_coefficients(values: Sequence[int]) -> list[int]:
-    """Give the polynomial with these values at the powers of a root of unity, constant term first: by the definition."""
+    """Interpolate values at the powers of a root of unity, constant term first: by the definition."""
     height = len(values)
     root = inverse(root_of_unity(height.bit_length() - 1))
     scale = inverse(height)

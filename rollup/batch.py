@@ -34,7 +34,11 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class BatchOutcome:
-    """The state afterwards, what is published, and what happened, step by step."""
+    """The state afterwards, what is published, and what happened, step by step.
+
+    Every step holds the whole state after it, which costs nothing here and everything when it is pickled.
+    Another process is handed the events and the content.
+    """
 
     state: State
     content: BatchContent

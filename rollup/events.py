@@ -15,7 +15,7 @@ from rollup.margin import Margin
 from rollup.orders import Order
 from rollup.rejections import Rejection
 from rollup.state import Account, Leaf, LeafIndex, OrderSlot, System
-from rollup.units import AccountId, Address, Amount, FillLots, Nonce, Price, RatePerMillion, SeriesIndex
+from rollup.units import AccountId, Address, Amount, FillLots, Price, RatePerMillion, SeriesIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +73,6 @@ class SignatureChecked(Event):
     key: TradingKey
     message: tuple[int, ...]
     signature: Signature
-
-
-@dataclass(frozen=True, slots=True)
-class NonceUsed(Event):
-    """An account's own transaction was numbered; the nonce is raised with the transaction's effect."""
-
-    account: AccountId
-    nonce: Nonce
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,9 +34,6 @@ from rollup.state import Account, Leaf, OrderSlot, System
 Digests = NDArray[np.uint32]
 """One digest a row, Montgomery form."""
 
-KERNEL_BLOCK: int = 16
-"""Lanes of a kernel: fewer rows are padded to this many."""
-
 
 class StateHasher(ABC):
     """Hashes for one Poseidon suite, which is in the tag of every leaf."""

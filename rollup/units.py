@@ -48,7 +48,6 @@ Count = NewType("Count", int)
 RawWord = NewType("RawWord", int)
 """One queue word whose meaning is checked by the rules, because the queue cannot refuse it."""
 RawDoubleWord = NewType("RawDoubleWord", int)
-RawQuadWord = NewType("RawQuadWord", int)
 
 WIDTH_BITS: dict[str, int] = {
     "AccountId": 24,
@@ -79,7 +78,6 @@ WIDTH_BITS: dict[str, int] = {
     "Count": 16,
     "RawWord": 16,
     "RawDoubleWord": 32,
-    "RawQuadWord": 64,
 }
 """Declared width of every quantity, by the name of its type.
 

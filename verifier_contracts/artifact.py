@@ -29,6 +29,8 @@ class Artifact:
     runtime_bytecode: str
     compiler: str
     settings: dict[str, Any]
+    storage: list[str]
+    """Where each state variable stands: slot, byte in the slot, name."""
     source_digest: str
 
     def to_json(self) -> str:

@@ -64,30 +64,33 @@ def install_compiler() -> Path:
     return script
 
 
-def run_compiler(sources: dict[str, str]) -> dict[str, Any]:
-    """Compile sources by name with the pinned compiler and settings."""
+def run_compiler(sources: dict[str, str], wanted: Iterable[str]) -> dict[str, Any]:
+    """Compile the wanted ones among sources by name with the pinned compiler and settings."""
     pinned = json.loads(COMPILER.read_text(encoding="utf-8"))
     outputs = ["abi", "evm.bytecode.object", "evm.deployedBytecode.object", "storageLayout"]
     request = {
         "language": "Solidity",
         "sources": {name: {"content": text} for name, text in sources.items()},
-        "settings": pinned["settings"] | {"outputSelection": {"*": {"*": outputs}}},
+        "settings": pinned["settings"] | {"outputSelection": {unit: {"*": outputs} for unit in wanted}},
     }
-    # A file, not a pipe: the script reads at once and fails on a pipe that is not filled yet.
-    with TemporaryFile("w+", encoding="utf-8") as question:
+    # Files, not pipes: the script fails on a pipe that is not filled yet, and exits before it has emptied a full one.
+    with TemporaryFile("w+", encoding="utf-8") as question, TemporaryFile("w+", encoding="utf-8") as reply:
         json.dump(request, question)
         question.seek(0)
         done = subprocess.run(  # noqa: S603 - node runs the script that npm installed
             [shutil.which("node") or "node", str(install_compiler()), "--standard-json"],
             stdin=question,
-            capture_output=True,
+            stdout=reply,
+            stderr=subprocess.PIPE,
             text=True,
             timeout=COMPILE_SECONDS,
             check=False,
         )
+        reply.seek(0)
+        said = reply.read()
     try:
         # The command line prints a line of its own before the answer.
-        answer: dict[str, Any] = json.loads(done.stdout[done.stdout.index("{") :])
+        answer: dict[str, Any] = json.loads(said[said.index("{") :])
     except ValueError as error:
         raise CompilerError(f"the compiler gave no answer: {done.stderr.strip()}") from error
     if answer.get("errors"):
@@ -111,24 +114,28 @@ def make_artifacts(answer: dict[str, Any], units: Iterable[str], digest: str) ->
             runtime_bytecode=compiled["evm"]["deployedBytecode"]["object"],
             compiler=pinned["version"],
             settings=pinned["settings"],
+            storage=[
+                f"{place['slot']}:{place['offset']} {place['label']}"
+                for place in compiled["storageLayout"]["storage"]
+            ],
             source_digest=digest,
         )
         for unit in units
         for name, compiled in answer["contracts"].get(unit, {}).items()
-        if compiled["evm"]["bytecode"]["object"] and compiled["abi"]
+        if compiled["evm"]["bytecode"]["object"] and any(part["type"] == "function" for part in compiled["abi"])
     ]
 
 
 def compile_all() -> dict[Path, str]:
     """Compile product and test doubles; return what the committed files should say."""
     product = read_sources(SOURCES, "src/")
-    answer = run_compiler(product)
+    answer = run_compiler(product, product)
     files = {
         ARTIFACTS / f"{artifact.contract}.json": artifact.to_json()
         for artifact in make_artifacts(answer, product, source_digest())
     }
     doubles = read_sources(TEST_SOURCES, "doubles/")
-    answer = run_compiler(product | doubles)
+    answer = run_compiler(product | doubles, doubles)
     digest = source_digest((SOURCES, TEST_SOURCES))
     return files | {
         TEST_ARTIFACTS / f"{artifact.contract}.json": artifact.to_json()

@@ -121,10 +121,8 @@ def _sum1(a: Any, b: Any) -> Any:
 
 @inline_kernel
 def _two(a: Any, b: Any, c: Any, d: Any) -> Any:
-    """Even and odd lanes of a b + c d, below p 2^32."""
-    even = fold64(add64(multiply_even(a, b), multiply_even(c, d)))
-    odd = fold64(add64(multiply_odd(a, b), multiply_odd(c, d)))
-    return even, odd
+    """Even and odd lanes of a b + c d: two products are below 2 p^2, which is below p 2^32."""
+    return add64(multiply_even(a, b), multiply_even(c, d)), add64(multiply_odd(a, b), multiply_odd(c, d))
 
 
 @inline_kernel

@@ -340,8 +340,8 @@ Cheaper than field_multiply where factors are known beforehand; `value` may be a
 
 multiply_even = _choose("multiply_even", _operation(emit.multiply_even, u64x8, u32x16, u32x16))
 multiply_odd = _choose("multiply_odd", _operation(emit.multiply_odd, u64x8, u32x16, u32x16))
-widen_even = _choose("widen_even", _operation(emit.even, u64x8, u32x16))
-widen_odd = _choose("widen_odd", _operation(emit.odd, u64x8, u32x16))
+widen_even = _choose("widen_even", _operation(emit.even_lanes, u64x8, u32x16))
+widen_odd = _choose("widen_odd", _operation(emit.odd_lanes, u64x8, u32x16))
 fold64 = _choose("fold64", _operation(emit.fold64, u64x8, u64x8))
 """From below 2^64 to below 2^64 - p 2^32, and from below 2p 2^32 to below p 2^32.
 

@@ -25,6 +25,7 @@ Emit = Callable[..., Any]
 
 
 def constant(llvm_type: Any, value: int) -> Any:
+    """The same value in every lane."""
     return ir.Constant(llvm_type, [value] * llvm_type.count)
 
 
@@ -35,6 +36,7 @@ def call(builder: Any, name: str, result: Any, *operands: Any) -> Any:
 
 
 def spread(builder: Any, scalar: Any, llvm_type: Any) -> Any:
+    """A scalar in every lane."""
     undefined = ir.Constant(llvm_type, ir.Undefined)
     first = builder.insert_element(undefined, scalar, INT32(0))
     return builder.shuffle_vector(first, undefined, constant(ir.VectorType(INT32, llvm_type.count), 0))
@@ -49,12 +51,14 @@ def shuffle(builder: Any, left: Any, right: Any, order: list[int]) -> Any:
 
 
 def load(builder: Any, pointer: Any, llvm_type: Any, alignment: int) -> Any:
+    """Read a vector from a pointer with the alignment, in bytes, that is promised for it."""
     value = builder.load(builder.bitcast(pointer, llvm_type.as_pointer()))
     value.align = alignment
     return value
 
 
 def store(builder: Any, pointer: Any, value: Any, alignment: int) -> None:
+    """Write a vector to a pointer with the alignment, in bytes, that is promised for it."""
     instruction = builder.store(value, builder.bitcast(pointer, value.type.as_pointer()))
     instruction.align = alignment
 
@@ -63,98 +67,109 @@ def store(builder: Any, pointer: Any, value: Any, alignment: int) -> None:
 
 
 def minimum(builder: Any, left: Any, right: Any) -> Any:
+    """The smaller of both, unsigned."""
     return builder.select(builder.icmp_unsigned("<", left, right), left, right)
 
 
 def field_add(builder: Any, left: Any, right: Any) -> Any:
+    """The sum, below p."""
     # Below p the difference wraps to a huge word, so that the smaller of both is the reduced sum.
     total = builder.add(left, right)
     return minimum(builder, total, builder.sub(total, constant(total.type, PRIME)))
 
 
 def field_subtract(builder: Any, left: Any, right: Any) -> Any:
+    """The difference, below p."""
     difference = builder.sub(left, right)
     return minimum(builder, difference, builder.add(difference, constant(difference.type, PRIME)))
 
 
 def field_difference(builder: Any, left: Any, right: Any) -> Any:
+    """The difference plus p, below 2p."""
     return builder.add(builder.sub(left, right), constant(left.type, PRIME))
 
 
 def field_negate(builder: Any, value: Any) -> Any:
+    """The negative, below p."""
     # p - 0 = p is no element: of 0 - 0 and p - 0 the smaller one is right, for all others p - x is.
     negative = builder.sub(constant(value.type, 0), value)
     return minimum(builder, negative, builder.add(negative, constant(value.type, PRIME)))
 
 
 def reduce_once(builder: Any, value: Any) -> Any:
+    """From below 2p to below p."""
     return minimum(builder, value, builder.sub(value, constant(value.type, PRIME)))
 
 
-def wide(builder: Any, vector: Any) -> Any:
+def as_lanes64(builder: Any, vector: Any) -> Any:
     """The same bits in lanes of 64."""
     bits = vector.type.count * vector.type.element.width
     return builder.bitcast(vector, ir.VectorType(INT64, bits // 64))
 
 
-def narrow(builder: Any, vector: Any) -> Any:
+def as_lanes32(builder: Any, vector: Any) -> Any:
     """The same bits in lanes of 32."""
     bits = vector.type.count * vector.type.element.width
     return builder.bitcast(vector, ir.VectorType(INT32, bits // 32))
 
 
-def even(builder: Any, vector: Any) -> Any:
+def even_lanes(builder: Any, vector: Any) -> Any:
     """The even lanes, each in a lane of 64 bits."""
-    wide = wide(builder, vector)
+    wide = as_lanes64(builder, vector)
     return builder.and_(wide, constant(wide.type, 0xFFFFFFFF))
 
 
-def odd(builder: Any, vector: Any) -> Any:
+def odd_lanes(builder: Any, vector: Any) -> Any:
     """The odd lanes, each in a lane of 64 bits."""
-    wide = wide(builder, vector)
+    wide = as_lanes64(builder, vector)
     return builder.lshr(wide, constant(wide.type, 32))
 
 
 def multiply_even(builder: Any, left: Any, right: Any) -> Any:
-    return builder.mul(even(builder, left), even(builder, right))
+    """Products of the even lanes."""
+    return builder.mul(even_lanes(builder, left), even_lanes(builder, right))
 
 
 def multiply_odd(builder: Any, left: Any, right: Any) -> Any:
-    return builder.mul(odd(builder, left), odd(builder, right))
+    """Products of the odd lanes."""
+    return builder.mul(odd_lanes(builder, left), odd_lanes(builder, right))
 
 
 def join_high(builder: Any, even: Any, odd: Any) -> Any:
     """The high words of both, in the order of the lanes."""
     lanes = 2 * even.type.count
     order = [lane + 1 if lane % 2 == 0 else lanes + lane for lane in range(lanes)]
-    return shuffle(builder, narrow(builder, even), narrow(builder, odd), order)
+    return shuffle(builder, as_lanes32(builder, even), as_lanes32(builder, odd), order)
 
 
 def join_low(builder: Any, even: Any, odd: Any) -> Any:
     """The low words of both, in the order of the lanes."""
     lanes = 2 * even.type.count
     order = [lane if lane % 2 == 0 else lanes + lane - 1 for lane in range(lanes)]
-    return shuffle(builder, narrow(builder, even), narrow(builder, odd), order)
+    return shuffle(builder, as_lanes32(builder, even), as_lanes32(builder, odd), order)
 
 
 def clear_low_word(builder: Any, product: Any) -> Any:
     """Add the multiple of p that makes the low word zero; below p 2^32 it stays below 2p 2^32."""
     # Multiplied as 32-bit lanes: LLVM would turn a 64-bit product by the same constant into a slow one of full width.
-    words = narrow(builder, product)
+    words = as_lanes32(builder, product)
     factor = builder.mul(words, constant(words.type, MINUS_INVERSE_PRIME))
-    return builder.add(product, builder.mul(even(builder, factor), constant(product.type, PRIME)))
+    return builder.add(product, builder.mul(even_lanes(builder, factor), constant(product.type, PRIME)))
 
 
 def montgomery_reduce(builder: Any, even: Any, odd: Any) -> Any:
+    """Sums below p 2^32 of even and odd lanes, divided by 2^32."""
     high = join_high(builder, clear_low_word(builder, even), clear_low_word(builder, odd))
     return reduce_once(builder, high)
 
 
 def field_multiply(builder: Any, left: Any, right: Any) -> Any:
+    """The Montgomery product."""
     return montgomery_reduce(builder, multiply_even(builder, left, right), multiply_odd(builder, left, right))
 
 
 def multiply_fixed(builder: Any, value: Any, factor: Any, quotient: Any) -> Any:
+    """The product with a factor whose quotient by p is known."""
     # Shoup: with quotient = floor(factor 2^32 / p), value * factor - floor(value quotient / 2^32) p lies in [0, 2p),
     # so its low word is all of it: no second product of double width.
     multiple = join_high(
@@ -165,6 +180,7 @@ def multiply_fixed(builder: Any, value: Any, factor: Any, quotient: Any) -> Any:
 
 
 def fold64(builder: Any, accumulator: Any) -> Any:
+    """Subtract p 2^32 unless that goes below zero."""
     return minimum(builder, accumulator, builder.sub(accumulator, constant(LANES64, PRIME << 32)))
 
 
@@ -172,10 +188,13 @@ def fold64(builder: Any, accumulator: Any) -> Any:
 
 
 def and_not(builder: Any, mask: Any, value: Any) -> Any:
+    """The bits of the value that the mask lacks."""
     return builder.and_(builder.not_(mask), value)
 
 
 def shift(direction: str, llvm_type: Any) -> Emit:
+    """Shift all lanes by one count."""
+
     def emit(builder: Any, value: Any, count: Any) -> Any:
         return getattr(builder, direction)(value, spread(builder, count, llvm_type))
 
@@ -183,14 +202,17 @@ def shift(direction: str, llvm_type: Any) -> Emit:
 
 
 def rotate_left64(builder: Any, value: Any, count: Any) -> Any:
+    """Rotate all lanes by one count."""
     return call(builder, "llvm.fshl.v8i64", LANES64, value, value, spread(builder, count, LANES64))
 
 
 def byte_swap32(builder: Any, value: Any) -> Any:
+    """Bytes of each lane in reverse."""
     return call(builder, "llvm.bswap.v16i32", LANES32, value)
 
 
 def byte_swap64(builder: Any, value: Any) -> Any:
+    """Bytes of each lane in reverse."""
     return call(builder, "llvm.bswap.v8i64", LANES64, value)
 
 
@@ -201,11 +223,13 @@ def lanes_that_are_zero(builder: Any, value: Any) -> Any:
 
 
 def select(builder: Any, mask: Any, where_zero: Any, elsewhere: Any) -> Any:
+    """One of two values a lane, by whether the mask is zero there."""
     is_zero = builder.icmp_unsigned("==", mask, constant(mask.type, 0))
     return builder.select(is_zero, where_zero, elsewhere)
 
 
 def extract(builder: Any, value: Any, lane: Any) -> Any:
+    """One lane."""
     return builder.extract_element(value, lane)
 
 
@@ -226,12 +250,15 @@ for _bit in (0, 1, 2, 3):
 
 
 def bitcast(llvm_type: Any) -> Emit:
+    """The same bits as another type."""
     return lambda builder, value: builder.bitcast(value, llvm_type)
 
 
 def count(llvm_type: Any) -> Emit:
+    """Lane numbers."""
     return lambda _builder: ir.Constant(llvm_type, list(range(llvm_type.count)))
 
 
 def method(name: str) -> Emit:
+    """An instruction that the builder has by this name."""
     return lambda builder, left, right: getattr(builder, name)(left, right)

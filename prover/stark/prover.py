@@ -10,83 +10,31 @@ import numpy as np
 from prover.air.bus_fill import fill_bus_columns
 from prover.air.expression import Cell, CellKind
 from prover.air.table import Scope
-from prover.air.tape import Sources, Tape
+from prover.air.tape import Sources
 from prover.errors import ProofRefused
 from prover.field.koalabear import GENERATOR, PRIME, Montgomery, decode, encode, inverse, power, root_of_unity
 from prover.field.threads import default_threads
 from prover.fri.prover import FoldedWord, WeighedColumns, deep_word, fold_word, interpolate_final, mix_word
 from prover.hash.domain import SuiteId
-from prover.hash.suite import AnySuite
 from prover.merkle import MixedTree
 from prover.ntt import extend_from_coset, low_degree_extension
-from prover.parameters import StarkParameters
 from prover.progress import Progress, Stages, silent
-from prover.stark.circuit import Circuit, CircuitError
+from prover.stark.circuit import CircuitError
 from prover.stark.evaluation import (
     evaluate_at,
     evaluation_weights,
     selectors_on_coset,
     weights_of_next_row,
 )
-from prover.stark.key import Digest, VerificationKey, make_verification_key
+from prover.stark.key import Digest
 from prover.stark.numbers import Extension, Quintic, canonical
 from prover.stark.proof import OpenedMatrix, Proof, Query, TreeOpening
-from prover.stark.shape import EXTENSION_DEGREE, Phase
+from prover.stark.proving_key import Commitment, ProvingKey, check_matrix, commit
+from prover.stark.shape import EXTENSION_DEGREE
 from prover.stark.trees import suite_of
 from prover.transcript import AnyTranscript, KeccakTranscript, Label, integer_transcript, number_of
 
 NumberProof = Proof[int, Extension, Digest]
-
-
-@dataclass(frozen=True, slots=True)
-class Commitment:
-    """The matrices of one phase, extended and hashed into a tree."""
-
-    phase: Phase
-    extended: tuple[Montgomery, ...]
-    """Each matrix on every coset: (columns, blowup, height)."""
-    tree: MixedTree
-
-
-@dataclass(frozen=True, slots=True)
-class ProvingKey:
-    """A verification key with the preprocessed columns behind it and the compiled constraints."""
-
-    verification: VerificationKey
-    preprocessed: tuple[Montgomery, ...]
-    """For each table its preprocessed matrix, without columns where it has none."""
-    preprocessed_commitment: Commitment | None
-    tapes: tuple[Tape, ...]
-    """For each table the combination of its constraints."""
-
-
-def make_proving_key(
-    circuit: Circuit,
-    log_heights: Sequence[int],
-    parameters: StarkParameters,
-    preprocessed: Sequence[Montgomery | None] = (),
-    *,
-    threads: int | None = None,
-) -> ProvingKey:
-    """Commit to the preprocessed columns, pin the shape and compile the constraints."""
-    workers = threads or default_threads()
-    given = list(preprocessed) or [None] * len(circuit.tables)
-    matrices = []
-    for table, log_height, matrix in zip(circuit.tables, log_heights, given, strict=True):
-        columns = np.empty((0, 1 << log_height), dtype=np.uint32) if matrix is None else matrix
-        _check_matrix(table.name, "preprocessed", columns, len(table.preprocessed_names), log_height)
-        matrices.append(columns)
-    draft = VerificationKey(circuit, tuple(log_heights), parameters, None)
-    phase = draft.shape.phase("preprocessed")
-    commitment = None
-    if phase is not None:
-        suite = suite_of(parameters)
-        chosen = [matrices[matrix.table] for matrix in phase.matrices]
-        commitment = _commit(suite, phase, chosen, parameters.log_blowup, workers)
-    root = None if commitment is None else commitment.tree.root
-    key = make_verification_key(circuit, log_heights, parameters, root)
-    tapes = tuple(Tape.compile([table.combination]) for table in key.shape.tables)
-    return ProvingKey(key, tuple(matrices), commitment, tapes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,21 +58,6 @@ def prove(
     """Prove that the traces satisfy the circuit; a trace that does not gives a proof that no verifier accepts."""
     run = Proving(key, traces, statement, threads or default_threads(), stages or Stages(progress))
     return run.run()
-
-
-def _check_matrix(table: str, kind: str, matrix: Montgomery, columns: int, log_height: int) -> None:
-    if matrix.dtype != np.uint32 or matrix.shape != (columns, 1 << log_height):
-        raise CircuitError(
-            f"table {table}: the {kind} matrix is {matrix.dtype} {matrix.shape}, "
-            f"not uint32 ({columns}, {1 << log_height})"
-        )
-
-
-def _commit(
-    suite: AnySuite, phase: Phase, matrices: Sequence[Montgomery], log_blowup: int, threads: int
-) -> Commitment:
-    extended = tuple(low_degree_extension(matrix, log_blowup, threads=threads) for matrix in matrices)
-    return Commitment(phase, extended, MixedTree.commit(suite, extended, threads))
 
 
 class Proving:
@@ -154,7 +87,7 @@ class Proving:
         if len(traces) != len(self.shape.tables):
             raise CircuitError(f"{len(traces)} traces for {len(self.shape.tables)} tables")
         for table, log_height, trace in zip(self.shape.tables, self.shape.log_heights, traces, strict=True):
-            _check_matrix(table.name, "main", trace, len(table.main_names), log_height)
+            check_matrix(table.name, "main", trace, len(table.main_names), log_height)
         self.traces = tuple(np.ascontiguousarray(trace) for trace in traces)
         self.transcript: AnyTranscript = integer_transcript(
             SuiteId(self.parameters.suite.number), compiled=True
@@ -358,7 +291,7 @@ class Proving:
         phase = self.shape.phase(name)
         assert phase is not None
         chosen = [matrices[matrix.table] for matrix in phase.matrices]
-        commitment = _commit(self.suite, phase, chosen, self.parameters.log_blowup, self.threads)
+        commitment = commit(self.suite, phase, chosen, self.parameters.log_blowup, self.threads)
         self.commitments[name] = commitment
         self._absorb_root(label, commitment.tree.root)
 

@@ -47,7 +47,9 @@ def verify(
     # The positions only say how paths are shared; others could expand to the same paths.
     # Soundness: without this check one proof would have many encodings.
     if positions != decoded.positions:
-        raise ProofRefused(Reason.WRONG_POSITIONS, "the encoding names other positions than the transcript draws")
+        raise ProofRefused(
+            Reason.WRONG_POSITIONS, "the encoding names other positions than the transcript draws"
+        )
     return accepted
 
 

@@ -1,13 +1,14 @@
 """Leaves in the bytes of a checkpoint. Only the node reads them; what is hashed is in `rollup.leaf_formats`.
 
-    account   owner (20), has key (1), suite (2), key (14 x 4), nonce (4), floor (4), cash (8), positions (8 + 4 each)
-    slot      number (4), filled (4)
-    group     underlying (2), expiry (8), cap (4), tick (4), lot (4), tick value (4), price or minus one (8), pool (8),
-              series (8 each)
-    system    chain (8), contract (20), batch (4), queue (4), time (8), owed (8), version (4), fees (2 + 2),
+    slot      0, account (4), slot (1), number (4), filled (4)
+    account   1, account (4), owner (20), has key (1), suite (2), key (14 x 4), nonce (4), floor (4), cash (8),
+              positions (8 + 4 each)
+    group     2, group (2), underlying (2), expiry (8), cap (4), tick (4), lot (4), tick value (4),
+              price or minus one (8), pool (8), series (8 each)
+    system    3, chain (8), contract (20), batch (4), queue (4), time (8), owed (8), version (4), fees (2 + 2),
               treasury (4)
 
-All big-endian; the place of a leaf says which kind it is.
+All big-endian.
 """
 
 from __future__ import annotations
@@ -18,11 +19,9 @@ from typing import cast
 from rollup.authority import Coordinate, TradingKey
 from rollup.instruments import Group, SeriesId
 from rollup.state import (
-    SYSTEM_INDEX,
     Account,
     Deployment,
     Leaf,
-    LeafIndex,
     OrderSlot,
     Parameters,
     Position,
@@ -47,26 +46,27 @@ from rollup.units import (
     Version,
 )
 
-_ACCOUNT = Struct(">20sBH14IIIQ")
+_ACCOUNT = Struct(">BI20sBH14IIIQ")
 _POSITION = Struct(">Qi")
-_SLOT = Struct(">II")
-_GROUP = Struct(">HQIIIIqq")
+_SLOT = Struct(">BIBII")
+_GROUP = Struct(">BHHQIIIIqq")
 _SERIES = Struct(">Q")
-_SYSTEM = Struct(">Q20sIIQQIHHI")
+_SYSTEM = Struct(">BQ20sIIQQIHHI")
 _NO_KEY = (0,) * 14
 _KEY_LENGTH = 14
-_IS_SHARED = 1 << 33
-_IS_SLOT = 1 << 8
+_SLOT_KIND, _ACCOUNT_KIND, _GROUP_KIND, _SYSTEM_KIND = range(4)
 
 
 def encode_leaf(leaf: Leaf) -> bytes:
     """Spell a leaf."""
     match leaf:
         case OrderSlot():
-            return _SLOT.pack(leaf.number, leaf.filled)
+            return _SLOT.pack(_SLOT_KIND, leaf.account, leaf.slot, leaf.number, leaf.filled)
         case Account():
             key = leaf.key
             head = _ACCOUNT.pack(
+                _ACCOUNT_KIND,
+                leaf.account,
                 leaf.owner.to_bytes(20),
                 key is not None,
                 0 if key is None else key.suite,
@@ -78,6 +78,8 @@ def encode_leaf(leaf: Leaf) -> bytes:
             return head + b"".join(_POSITION.pack(*position) for position in leaf.positions)
         case Group():
             head = _GROUP.pack(
+                _GROUP_KIND,
+                leaf.group,
                 leaf.underlying,
                 leaf.expiry,
                 leaf.cap,
@@ -91,6 +93,7 @@ def encode_leaf(leaf: Leaf) -> bytes:
         case System():
             parameters = leaf.parameters
             return _SYSTEM.pack(
+                _SYSTEM_KIND,
                 leaf.deployment.chain,
                 leaf.deployment.contract.to_bytes(20),
                 leaf.batch_number,
@@ -104,21 +107,19 @@ def encode_leaf(leaf: Leaf) -> bytes:
             )
 
 
-def decode_leaf(index: LeafIndex, encoded: bytes) -> Leaf:
-    """Read the leaf of a place."""
-    if not index & _IS_SHARED:
-        account = AccountId(index >> 9)
-        if index & _IS_SLOT:
-            number, filled = _SLOT.unpack(encoded)
-            return OrderSlot(account, SlotIndex(index & 0xFF), OrderNumber(number), filled)
-        return _decode_account(account, encoded)
-    return (
-        _decode_system(encoded) if index == SYSTEM_INDEX else _decode_group(GroupId(index & 0xFFFF), encoded)
-    )
+def decode_leaf(encoded: bytes) -> Leaf:
+    """Read a leaf."""
+    kind = encoded[0]
+    if kind == _SLOT_KIND:
+        _, account, slot, number, filled = _SLOT.unpack(encoded)
+        return OrderSlot(AccountId(account), SlotIndex(slot), OrderNumber(number), filled)
+    if kind == _ACCOUNT_KIND:
+        return _decode_account(encoded)
+    return _decode_group(encoded) if kind == _GROUP_KIND else _decode_system(encoded)
 
 
-def _decode_account(account: AccountId, encoded: bytes) -> Account:
-    owner, has_key, suite, *numbers, nonce, floor, cash = _ACCOUNT.unpack_from(encoded)
+def _decode_account(encoded: bytes) -> Account:
+    _, account, owner, has_key, suite, *numbers, nonce, floor, cash = _ACCOUNT.unpack_from(encoded)
     key = None
     if has_key:
         x, y = cast("Coordinate", tuple(numbers[:7])), cast("Coordinate", tuple(numbers[7:_KEY_LENGTH]))
@@ -127,7 +128,7 @@ def _decode_account(account: AccountId, encoded: bytes) -> Account:
         [Position(SeriesId(series), lots) for series, lots in _POSITION.iter_unpack(encoded[_ACCOUNT.size :])]
     )
     return Account(
-        account,
+        AccountId(account),
         Address(int.from_bytes(owner)),
         key,
         Nonce(nonce),
@@ -137,10 +138,10 @@ def _decode_account(account: AccountId, encoded: bytes) -> Account:
     )
 
 
-def _decode_group(group: GroupId, encoded: bytes) -> Group:
-    underlying, expiry, cap, tick, lot, tick_value, price, pool = _GROUP.unpack_from(encoded)
+def _decode_group(encoded: bytes) -> Group:
+    _, group, underlying, expiry, cap, tick, lot, tick_value, price, pool = _GROUP.unpack_from(encoded)
     return Group(
-        group,
+        GroupId(group),
         UnderlyingId(underlying),
         Time(expiry),
         Ticks(cap),
@@ -154,7 +155,7 @@ def _decode_group(group: GroupId, encoded: bytes) -> Group:
 
 
 def _decode_system(encoded: bytes) -> System:
-    chain, contract, batch, queue, time, owed, version, maker, taker, treasury = _SYSTEM.unpack(encoded)
+    _, chain, contract, batch, queue, time, owed, version, maker, taker, treasury = _SYSTEM.unpack(encoded)
     parameters = Parameters(
         Version(version), RatePerMillion(maker), RatePerMillion(taker), AccountId(treasury)
     )

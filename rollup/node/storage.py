@@ -265,15 +265,14 @@ class Checkpoints:
         """Read the state that everything started from."""
         with self._reader_lock:
             rows = self._reader.execute("SELECT place, encoded FROM genesis").fetchall()
-        return State.of_leaves([decode_leaf(LeafIndex(place), encoded) for place, encoded in rows])
+        return State.of_leaves([decode_leaf(encoded) for _, encoded in rows])
 
     def load(self) -> Checkpoint:
         """Read where a restart begins."""
         with self._reader_lock:
             read = self._reader.execute
             leaves: dict[LeafIndex, Leaf] = {
-                place: decode_leaf(place, encoded)
-                for place, encoded in read("SELECT place, encoded FROM leaf")
+                place: decode_leaf(encoded) for place, encoded in read("SELECT place, encoded FROM leaf")
             }
             if SYSTEM_INDEX not in leaves:
                 raise StorageError("the checkpoint has no system leaf")
@@ -410,6 +409,6 @@ def _undo_from_bytes(encoded: bytes) -> dict[LeafIndex, Leaf | None]:
         place, length = _UNDO.unpack_from(encoded, offset)
         offset += _UNDO.size
         leaf = encoded[offset : offset + length]
-        before[LeafIndex(place)] = decode_leaf(LeafIndex(place), leaf) if length else None
+        before[LeafIndex(place)] = decode_leaf(leaf) if length else None
         offset += length
     return before

@@ -22,7 +22,8 @@ from prover.stark.key import Digest, VerificationKey
 from prover.stark.number_arithmetic import NumberArithmetic, NumberChallenger
 from prover.stark.numbers import Number, Quintic, canonical, invert
 from prover.stark.proof import OpenedMatrix, Proof
-from prover.stark.prover import Commitment, Proved, Proving, ProvingKey, make_proving_key
+from prover.stark.prover import Proved, Proving
+from prover.stark.proving_key import Commitment, ProvingKey, make_proving_key
 from prover.stark.shape import EXTENSION_DEGREE
 from prover.stark.verifier import Challenges, Verification
 from prover.stark.verify import check_shape, lift_proof, verify_messages
@@ -201,6 +202,10 @@ class Forging(Proving):
         """What to send instead of the final polynomial."""
         return final
 
+    def fold_root(self, word: FoldedWord) -> Digest:
+        """What to send instead of the root of a word."""
+        return word.tree.root
+
     def accept_positions(self, positions: Sequence[int]) -> bool:
         """Whether these positions miss what is wrong; otherwise another nonce is tried."""
         return True
@@ -213,7 +218,7 @@ class Forging(Proving):
         openings = self.open_out_of_the_domain()
         words, final = self.receive_the_folds(openings)
         queries = self.answer_the_queries(words)
-        roots = tuple(word.tree.root for word in words)
+        roots = tuple(map(self.fold_root, words))
         return Proved(
             Proof(tuple(self.roots), tuple(self.bus_sums), openings, roots, final, tuple(self.nonces), queries),
             self.positions,
@@ -240,7 +245,7 @@ class Forging(Proving):
         for number, step in enumerate(self.shape.folds):
             committed = FoldedWord.commit(self.suite, self.alter_word(number, word), step, 1)
             words.append(committed)
-            self.transcript.absorb_digest(Label.FOLD_ROOT, committed.tree.root)
+            self.transcript.absorb_digest(Label.FOLD_ROOT, self.fold_root(committed))
             self._grind(Label.GRIND_FOLDING, self.parameters.grinding.folding)
             challenge = self.transcript.challenge_extension(Label.FOLDING)
             word = fold_word(committed, challenge, 1)

@@ -31,9 +31,12 @@ from rollup.fields import (
     values_of,
     word_bytes,
 )
+from rollup.invariants import broken_invariants
 from rollup.orders import Order, SignedOrder
 from rollup.outcome import QueueItem, Transaction
+from rollup.schnorr import SepticSchnorr
 from rollup.transactions import TAGS, TRANSACTIONS, Deposit, Entry, Trade, TradeRecord, Transfer
+from rollup.transition import apply_l1_item
 from tests.rollup.test_rebuild import a_day_of_trading
 from tests.rollup.workbench import UNSIGNED, make
 
@@ -193,6 +196,25 @@ def test_numbers_outside_their_width_are_seen() -> None:
     assert is_in_range(make(Deposit, 0, 0, 0, 0))
     assert not is_in_range(make(Deposit, 0, 1 << 160, 0, 0))
     assert not is_in_range(make(Deposit, 0, 0, 0, -1))
+
+
+queue_entries = [entry for entry in TRANSACTIONS if entry.is_from_queue]
+
+
+@pytest.mark.parametrize("entry", queue_entries, ids=[entry.name for entry in queue_entries])
+def test_every_body_of_its_length_is_a_queue_item(entry: Entry) -> None:
+    """The contract builds bodies out of whole words, so none may be undecodable: it could not be consumed."""
+    assert all(field.limit == 1 << 16 * field.words for field in fields_of(entry.submitted))
+
+
+@given(seed=SEEDS, kind=st.sampled_from(queue_entries))
+def test_every_queue_item_is_consumed_whatever_it_says(seed: int, kind: Entry) -> None:
+    house = a_day_of_trading()
+    item = some(kind.submitted, seed)
+    assert isinstance(item, QueueItem)
+    outcome = apply_l1_item(house.state, item, SepticSchnorr())
+    assert outcome.state.system.queue_position == house.state.system.queue_position + 1
+    assert broken_invariants(outcome.state) == []
 
 
 def test_a_trade_declares_its_two_orders_in_full() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from fractions import Fraction
+from math import ceil
 from random import Random
 
 from hypothesis import settings
@@ -14,6 +17,7 @@ from rollup.instruments import SeriesId
 from rollup.outcome import Outcome, QueueItem, Transaction
 from rollup.rebuild import rebuild
 from rollup.rejections import Rejection
+from rollup.state import Account, State
 from rollup.transactions import (
     Deposit,
     ForcedCancelOrders,
@@ -56,6 +60,12 @@ DAY = 24 * HOUR
 SEEDS = st.integers(0, 2**32 - 1)
 
 
+def both(before: State, after: State, account: int) -> list[tuple[str, Account]]:
+    """An account before and after a step; the treasury before there is one has neither."""
+    states = (("before", before), ("after", after))
+    return [(when, found) for when, state in states if (found := state.account(account)) is not None]
+
+
 class Histories(RuleBasedStateMachine):
     """Drives a clearing house; the workbench checks the invariants at each step."""
 
@@ -93,9 +103,33 @@ class Histories(RuleBasedStateMachine):
         outcome = self.house.attempt(transaction)
         if isinstance(outcome, Outcome):
             self.book(outcome.events)
+            if isinstance(transaction, Trade):
+                self.compare_with_the_orders(before, transaction)
         else:
             assert isinstance(outcome, Rejection)
             assert self.house.state is before
+
+    def compare_with_the_orders(self, before: State, trade: Trade) -> None:
+        """Work a trade out once more, from the orders alone and in fractions."""
+        parameters, after = before.system.parameters, self.house.state
+        maker = trade.buy.order if trade.buyer_is_maker else trade.sell.order
+        premium = maker.limit_price * trade.lots
+        rates = (parameters.maker_fee_rate, parameters.taker_fee_rate)
+        buyer_rate, seller_rate = rates if trade.buyer_is_maker else rates[::-1]
+        moved: Counter[int] = Counter()
+        for signed_order, sign, rate in ((trade.buy, -1, buyer_rate), (trade.sell, 1, seller_rate)):
+            order = signed_order.order
+            fee = ceil(Fraction(premium * rate, 1_000_000))
+            moved[order.account] += sign * premium - fee
+            moved[parameters.treasury] += fee
+            lots = {when: dict(found.positions) for when, found in both(before, after, order.account)}
+            assert (
+                lots["after"].get(order.series, 0) - lots["before"].get(order.series, 0) == -sign * trade.lots
+            )
+            assert order.limit_price * sign <= maker.limit_price * sign
+        for account, amount in moved.items():
+            cash = {when: found.cash for when, found in both(before, after, account)}
+            assert amount == 0 or cash["after"] - cash["before"] == amount
 
     @rule(
         account=ANY_ACCOUNTS,

@@ -11,7 +11,7 @@ from rollup.instruments import SeriesId
 from rollup.outcome import Outcome
 from rollup.rejections import Rejection
 from rollup.transactions import RegisterKey, Trade
-from rollup.units import OrderKind, Side
+from rollup.units import OrderKind, Side, SlotIndex
 from tests.rollup.workbench import (
     ALICE,
     BOB,
@@ -78,13 +78,14 @@ def test_an_order_at_the_floor_is_alive(house: House) -> None:
 
 
 def test_a_larger_number_takes_the_slot_with_nothing_filled(house: House) -> None:
+    house.deposit(BOB, 1_000)
     assert isinstance(trade(house, 5), Outcome)
     assert trade(house, 1) is Rejection.ORDER_OVERFILLED
     assert isinstance(trade(house, 5, slot=1), Outcome)
     newer = order(ALICE, Side.BUY, SERIES, DOLLAR, 5, number=6)
-    sell = order(BOB, Side.SELL, SERIES, DOLLAR, 5, number=99)
+    sell = order(BOB, Side.SELL, SERIES, DOLLAR, 5, number=house.number(BOB))
     assert isinstance(house.attempt(make(Trade, signed(newer), signed(sell), True, 2)), Outcome)
-    slot = house.state.slot(ALICE, make(int, 0))
+    slot = house.state.slot(ALICE, SlotIndex(0))
     assert slot is not None
     assert (slot.number, slot.filled) == (6, 2)
     assert trade(house) is Rejection.ORDER_REPLACED

@@ -18,9 +18,10 @@ from rollup.node.storage import DataDirectory
 from rollup.node.verified import VerifiedSignatures
 from rollup.orders import SignedOrder
 from rollup.outcome import QueueItem, Transaction
-from rollup.schnorr import SepticSchnorr, sign
+from rollup.schnorr import SepticSchnorr
+from rollup.schnorr_batch import sign_many
 from rollup.transactions import TAGS
-from rollup.units import QueuePosition, Side, Time
+from rollup.units import AccountId, QueuePosition, Side, Time
 from tests.rollup.workbench import UNSIGNED
 
 ALICE, BOB, CAROL = 2, 3, 4
@@ -69,7 +70,12 @@ class Desk:
         assert isinstance(slot, int)
         number = self.numbers[account, slot] = self.numbers.get((account, slot), 0) + 1
         made = self.market.order(
-            account, side, plain(SeriesId, series), round(dollars * DOLLAR), lots, **({"number": number} | changes)
+            account,
+            side,
+            plain(SeriesId, series),
+            round(dollars * DOLLAR),
+            lots,
+            **({"number": number} | changes),
         )
         return self.market.signed([made])[0]
 
@@ -84,11 +90,13 @@ class Desk:
         message = message_of(
             self.market.genesis.system.deployment,
             self.market.secrets[account].trading_key.suite,
-            plain(int, account),
+            AccountId(account),
             CANCEL_REQUEST_TAG,
             request,
         )
-        return plain(CancelRequest, account, slot, number, sign(self.market.secrets[account], message))
+        return plain(
+            CancelRequest, account, slot, number, sign_many([self.market.secrets[account]], [message])[0]
+        )
 
     def transaction(self, kind: type[Transaction], account: int, *values: object) -> Transaction:
         """A transaction whose last field is its signature, signed by an account."""
@@ -96,11 +104,11 @@ class Desk:
         message = message_of(
             self.market.genesis.system.deployment,
             self.market.secrets[account].trading_key.suite,
-            plain(int, account),
+            AccountId(account),
             TAGS[kind],
             unsigned,
         )
-        return plain(kind, *values, sign(self.market.secrets[account], message))
+        return plain(kind, *values, sign_many([self.market.secrets[account]], [message])[0])
 
     def engine(self) -> Engine:
         """An engine whose first batch is open, with everybody's money in it."""

@@ -1,0 +1,86 @@
+"""The proving key: a verification key with the preprocessed columns behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from prover.air.tape import Tape
+from prover.field.koalabear import Montgomery
+from prover.field.threads import default_threads
+from prover.hash.suite import AnySuite
+from prover.merkle import MixedTree
+from prover.ntt import low_degree_extension
+from prover.parameters import StarkParameters
+from prover.stark.circuit import Circuit, CircuitError
+from prover.stark.key import VerificationKey, make_verification_key
+from prover.stark.shape import Phase
+from prover.stark.trees import suite_of
+
+
+@dataclass(frozen=True, slots=True)
+class Commitment:
+    """The matrices of one phase, extended and hashed into a tree."""
+
+    phase: Phase
+    extended: tuple[Montgomery, ...]
+    """Each matrix on every coset: (columns, blowup, height)."""
+    tree: MixedTree
+
+
+@dataclass(frozen=True, slots=True)
+class ProvingKey:
+    """A verification key with the preprocessed columns behind it and the compiled constraints."""
+
+    verification: VerificationKey
+    preprocessed: tuple[Montgomery, ...]
+    """For each table its preprocessed matrix, without columns where it has none."""
+    preprocessed_commitment: Commitment | None
+    tapes: tuple[Tape, ...]
+    """For each table the combination of its constraints."""
+
+
+def make_proving_key(
+    circuit: Circuit,
+    log_heights: Sequence[int],
+    parameters: StarkParameters,
+    preprocessed: Sequence[Montgomery | None] = (),
+    *,
+    threads: int | None = None,
+) -> ProvingKey:
+    """Commit to the preprocessed columns, pin the shape and compile the constraints."""
+    workers = threads or default_threads()
+    given = list(preprocessed) or [None] * len(circuit.tables)
+    matrices = []
+    for table, log_height, matrix in zip(circuit.tables, log_heights, given, strict=True):
+        columns = np.empty((0, 1 << log_height), dtype=np.uint32) if matrix is None else matrix
+        check_matrix(table.name, "preprocessed", columns, len(table.preprocessed_names), log_height)
+        matrices.append(columns)
+    draft = VerificationKey(circuit, tuple(log_heights), parameters, None)
+    phase = draft.shape.phase("preprocessed")
+    commitment = None
+    if phase is not None:
+        suite = suite_of(parameters)
+        chosen = [matrices[matrix.table] for matrix in phase.matrices]
+        commitment = commit(suite, phase, chosen, parameters.log_blowup, workers)
+    root = None if commitment is None else commitment.tree.root
+    key = make_verification_key(circuit, log_heights, parameters, root)
+    tapes = tuple(Tape.compile([table.combination]) for table in key.shape.tables)
+    return ProvingKey(key, tuple(matrices), commitment, tapes)
+
+
+def check_matrix(table: str, kind: str, matrix: Montgomery, columns: int, log_height: int) -> None:
+    if matrix.dtype != np.uint32 or matrix.shape != (columns, 1 << log_height):
+        raise CircuitError(
+            f"table {table}: the {kind} matrix is {matrix.dtype} {matrix.shape}, "
+            f"not uint32 ({columns}, {1 << log_height})"
+        )
+
+
+def commit(
+    suite: AnySuite, phase: Phase, matrices: Sequence[Montgomery], log_blowup: int, threads: int
+) -> Commitment:
+    extended = tuple(low_degree_extension(matrix, log_blowup, threads=threads) for matrix in matrices)
+    return Commitment(phase, extended, MixedTree.commit(suite, extended, threads))
