@@ -12,6 +12,10 @@ COMMANDS = {
         "benchmarks.first_proof_bench:command", "Time the first proof, without and with kernels on disk."
     ),
     "kernels": LazyCommand("benchmarks.kernels_bench:command", "Time every kernel beside its floor."),
+    "peers": LazyCommand(
+        "benchmarks.peers_bench:command",
+        "Prove two-to-one hashes with circom 2 and snarkjs and compare the time a hash.",
+    ),
     "all": LazyCommand("benchmarks.all_bench:command", "Measure everything and write the results and plots."),
 }
 """The commands of `clearing bench`, by name: a new benchmark is a file here and a line in this table."""

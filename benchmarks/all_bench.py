@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def command(folder: Path, as_json: bool) -> None:
     from prover.field.threads import default_threads
 
     threads = default_threads()
-    work = {
+    work: dict[str, Callable[[], dict[str, Any]]] = {
         "first-proof": lambda: first_proof_bench.measure(5),
         "kernels": kernels_bench.measure,
         "prover-keccak": lambda: prover_bench.measure("poseidon-batch", 17, "keccak-100-rate-2", threads, 5),

@@ -12,10 +12,12 @@ from cli import json_option, print_json
 
 def measure() -> dict[str, Any]:
     """The rows of all kernel benchmarks."""
-    from benchmarks import kernels_field, kernels_hash, kernels_tape
+    import benchmarks.kernels_field as field
+    import benchmarks.kernels_hash as hashes
+    import benchmarks.kernels_tape as tape
     from benchmarks.machine import describe
 
-    rows = [*kernels_field.rows(), *kernels_hash.rows(), *kernels_tape.rows()]
+    rows = [*field.rows(), *hashes.rows(), *tape.rows()]
     return {"kernels": rows, "machine": asdict(describe())}
 
 

@@ -73,9 +73,6 @@ class _Layer:
     blowup: int
     height: int
 
-    def position(self, index: int) -> int:
-        return coset_position(index, self.blowup, self.height)
-
 
 class MixedTree:
     """The prover's tree: all layers, and the matrices to open rows from."""
@@ -117,15 +114,26 @@ class MixedTree:
 
     def open(self, index: int) -> Opening:
         """Open leaf `index` of the tallest domain; shorter matrices are opened at the index modulo their size."""
+        return self.open_many([index])[0]
+
+    def open_many(self, indices: Sequence[int]) -> list[Opening]:
+        """Open several leaves; all of a layer, and all of a matrix, are read at once."""
         log_size = self.shape.log_size
-        if not 0 <= index < 1 << log_size:
-            raise IndexError(f"the tree has no leaf {index}")
-        rows = tuple(_row_of(matrix, index) for matrix in self.matrices)
-        path: list[AnyDigest] = []
+        for index in indices:
+            if not 0 <= index < 1 << log_size:
+                raise IndexError(f"the tree has no leaf {index}")
+        wanted = np.array(indices, dtype=np.intp)
+        rows = [_rows_of(matrix, wanted) for matrix in self.matrices]
+        paths: list[Sequence[AnyDigest]] = []
         for depth, layer in enumerate(self._layers[:-1]):
-            sibling = _sibling(index, log_size - depth)
-            path.append(self.suite.digest_at(layer.planes, layer.position(sibling)))
-        return Opening(rows, tuple(path))
+            size = 1 << (log_size - depth)
+            siblings = wanted % size ^ size >> 1
+            places = siblings % layer.blowup * layer.height + siblings // layer.blowup
+            paths.append(self.suite.digests_at(layer.planes, places))
+        return [
+            Opening(tuple(matrix[place] for matrix in rows), tuple(layer[place] for layer in paths))
+            for place in range(len(indices))
+        ]
 
 
 def _shape_of(matrices: Sequence[Montgomery]) -> TreeShape:
@@ -146,11 +154,11 @@ def _row_planes(
     return suite.hash_rows([matrix.reshape(len(matrix), -1) for matrix in chosen], threads)
 
 
-def _row_of(matrix: Montgomery, index: int) -> tuple[int, ...]:
+def _rows_of(matrix: Montgomery, indices: NDArray[np.intp]) -> list[tuple[int, ...]]:
     _, blowup, height = matrix.shape
-    index %= blowup * height
-    row: NDArray[np.uint32] = decode(matrix[:, index % blowup, index // blowup])
-    return tuple(row.tolist())
+    within = indices % (blowup * height)
+    rows = decode(np.ascontiguousarray(matrix[:, within % blowup, within // blowup]))
+    return [tuple(row) for row in rows.T.tolist()]
 
 
 def _sibling(index: int, log_size: int) -> int:

@@ -91,11 +91,6 @@ class FoldedWord:
         rows = np.ascontiguousarray(grouped).reshape(EXTENSION_DEGREE * arity, blowup, height // arity)
         return cls(rows, step, MixedTree.commit(suite, [rows], threads))
 
-    @property
-    def log_rows_height(self) -> int:
-        """The log2 of the height of the tree's matrix."""
-        return self.step.log_height - self.step.log_arity
-
 
 def fold_word(word: FoldedWord, challenge: Extension, threads: int) -> Montgomery:
     """The word of the folded polynomial, on the domain that is smaller by the arity."""

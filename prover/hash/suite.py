@@ -66,8 +66,12 @@ class HashSuite(ABC, Generic[Digest]):
         """The leaf of every row of (columns, n) matrices side by side."""
 
     @abstractmethod
+    def digests_at(self, planes: Planes, positions: NDArray[np.intp]) -> list[Digest]:
+        """Some digests of an array."""
+
     def digest_at(self, planes: Planes, position: int) -> Digest:
         """One digest of an array."""
+        return self.digests_at(planes, np.array([position]))[0]
 
     @property
     @abstractmethod
@@ -168,9 +172,10 @@ class KeccakSuite(HashSuite[bytes]):
 
         return keccak_kernels.hash_rows(matrices, HashKind.ROW, 0, self.node_bytes, threads)
 
-    def digest_at(self, planes: Planes, position: int) -> bytes:
-        """The bytes of one digest."""
-        return planes[:, position].astype("<u8").tobytes()[: self.node_bytes]
+    def digests_at(self, planes: Planes, positions: NDArray[np.intp]) -> list[bytes]:
+        """The bytes of some digests."""
+        content = np.ascontiguousarray(planes[:, positions].T).astype("<u8").tobytes()
+        return [content[start : start + self.node_bytes] for start in range(0, len(content), DIGEST_BYTES)]
 
     @property
     def lanes(self) -> int:
@@ -197,7 +202,7 @@ class KeccakSuite(HashSuite[bytes]):
         )
 
 
-def _digests(lanes: NDArray[np.uint64]) -> list[tuple[int, ...]]:
+def _digests(lanes: NDArray[np.unsignedinteger[Any]]) -> list[tuple[int, ...]]:
     return [tuple(digest) for digest in lanes.T.tolist()]
 
 
@@ -241,9 +246,9 @@ class PoseidonSuite(HashSuite[tuple[int, ...]]):
 
         return poseidon_kernels.hash_rows(matrices, self.parameters, HashKind.ROW, 0, threads)
 
-    def digest_at(self, planes: Planes, position: int) -> tuple[int, ...]:
-        """The elements of one digest."""
-        return tuple(decode(planes[:DIGEST_LENGTH, position]).tolist())
+    def digests_at(self, planes: Planes, positions: NDArray[np.intp]) -> list[tuple[int, ...]]:
+        """The elements of some digests."""
+        return _digests(decode(np.ascontiguousarray(planes[:DIGEST_LENGTH, positions])))
 
     @property
     def lanes(self) -> int:

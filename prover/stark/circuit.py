@@ -108,6 +108,11 @@ def _check_buses(circuit: Circuit) -> None:
         # Soundness: where both sides may choose their counts, a message can cancel itself.
         if Direction.SEND in free.get(bus, set()) or Direction.SEND not in bounded.get(bus, set()):
             raise CircuitError(f"bus {bus.name}: every send must have a bounded count")
+        # Soundness: a row that provides a message minus once would make up for one that receives it unsent.
+        if Direction.RECEIVE in bounded.get(bus, set()) & free.get(bus, set()):
+            raise CircuitError(
+                f"bus {bus.name} has messages that are received and messages that are provided"
+            )
 
 
 def check_heights(circuit: Circuit, log_heights: Sequence[int], log_blowup: int) -> None:

@@ -236,17 +236,23 @@ class Proving:
         """Draw the positions and open every tree there."""
         with self.stages.stage("grind and open"):
             self.positions = tuple(self._grind_for_positions())
-            return tuple(self._answer(position, words) for position in self.positions)
+            return self._answers(words)
 
-    def _answer(self, position: int, words: list[FoldedWord]) -> Query[int, Extension, Digest]:
-        phases = [self.commitments[phase.name] for phase in self.shape.phases]
-        return Query(
-            tuple(
-                _open_tree(commitment.tree, commitment.phase.log_height, position, self)
-                for commitment in phases
-            ),
-            tuple(_open_tree(word.tree, word.log_rows_height, position, self) for word in words),
-        )
+    def _answers(self, words: list[FoldedWord]) -> tuple[Query[int, Extension, Digest], ...]:
+        """Every tree opened at all positions, put together by position."""
+        trees = [self.commitments[phase.name].tree for phase in self.shape.phases] + [
+            word.tree for word in words
+        ]
+        opened = [
+            tree.open_many([position % (1 << tree.shape.log_size) for position in self.positions])
+            for tree in trees
+        ]
+        phases = len(self.shape.phases)
+        queries: list[Query[int, Extension, Digest]] = []
+        for openings in zip(*opened, strict=True):
+            found = tuple(TreeOpening(opening.rows, opening.path) for opening in openings)
+            queries.append(Query(found[:phases], found[phases:]))
+        return tuple(queries)
 
     def _grind(self, label: Label, bits: int) -> None:
         nonce = self.transcript.grind(label, bits, threads=self.threads)
@@ -472,9 +478,3 @@ class Proving:
                 log_height, self.parameters.log_blowup, self.point, columns, self.threads
             )
         return words
-
-
-def _open_tree(tree: MixedTree, log_height: int, position: int, run: Proving) -> TreeOpening[int, Digest]:
-    size = 1 << (log_height + run.parameters.log_blowup)
-    opening = tree.open(position % size)
-    return TreeOpening(tuple(tuple(row) for row in opening.rows), tuple(opening.path))

@@ -72,6 +72,7 @@ def make_proving_key(
 
 
 def check_matrix(table: str, kind: str, matrix: Montgomery, columns: int, log_height: int) -> None:
+    """Refuse a matrix of another type, width or height than the table has."""
     if matrix.dtype != np.uint32 or matrix.shape != (columns, 1 << log_height):
         raise CircuitError(
             f"table {table}: the {kind} matrix is {matrix.dtype} {matrix.shape}, "
@@ -82,5 +83,6 @@ def check_matrix(table: str, kind: str, matrix: Montgomery, columns: int, log_he
 def commit(
     suite: AnySuite, phase: Phase, matrices: Sequence[Montgomery], log_blowup: int, threads: int
 ) -> Commitment:
+    """Extend matrices to all cosets and hash them into one tree."""
     extended = tuple(low_degree_extension(matrix, log_blowup, threads=threads) for matrix in matrices)
     return Commitment(phase, extended, MixedTree.commit(suite, extended, threads))

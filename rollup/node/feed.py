@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -10,6 +11,9 @@ News = dict[str, object]
 """One message, ready to be spelled as JSON; `channel` says what it is about."""
 
 CHANNELS: Final = ("book", "trades", "batches")
+
+RECENT_TRADES: Final = 1000
+"""Trades kept for those who ask what happened before they listened."""
 
 WAITING_MESSAGES: Final = 10_000
 """How far a listener may fall behind; then it is let go, because the node cannot wait for it."""
@@ -23,12 +27,18 @@ class Listener:
     queue: asyncio.Queue[News | None] = field(default_factory=lambda: asyncio.Queue(WAITING_MESSAGES + 1))
     is_too_slow: bool = False
 
+    def end(self) -> None:
+        """Let whoever reads the queue know that nothing follows."""
+        if not self.queue.full():
+            self.queue.put_nowait(None)
+
 
 class Feed:
     """Hands every message to every listener of its channel."""
 
     def __init__(self) -> None:
         self._listeners: set[Listener] = set()
+        self.recent_trades: deque[News] = deque(maxlen=RECENT_TRADES)
 
     def __len__(self) -> int:
         return len(self._listeners)
@@ -45,13 +55,15 @@ class Feed:
 
     def tell(self, news: News) -> None:
         """Pass a message on."""
+        if news["channel"] == "trades":
+            self.recent_trades.append(news)
         for listener in tuple(self._listeners):
             if news["channel"] not in listener.channels:
                 continue
             if listener.queue.qsize() >= WAITING_MESSAGES:
                 listener.is_too_slow = True
                 self.leave(listener)
-                listener.queue.put_nowait(None)
+                listener.end()
             else:
                 listener.queue.put_nowait(news)
 
@@ -59,5 +71,4 @@ class Feed:
         """Say goodbye to everybody."""
         for listener in tuple(self._listeners):
             self.leave(listener)
-            if not listener.queue.full():
-                listener.queue.put_nowait(None)
+            listener.end()

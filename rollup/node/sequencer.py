@@ -237,6 +237,8 @@ class Sequencer:
                 raise ReplayError(
                     f"input {row.sequence} does something else now than when it was acknowledged"
                 )
+            batch = self.engine.state.system.batch_number
+            self.feed.recent_trades.extend(trade_news(effects, fill, batch) for fill in effects.fills)
             if effects.sealed is not None:
                 unsaved.append(effects.sealed)
             replayed += 1
@@ -262,6 +264,11 @@ class Sequencer:
         for result in results:
             if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
                 raise result
+
+    @property
+    def waiting(self) -> int:
+        """Submissions that wait for their turn."""
+        return len(self._waiting)
 
     @property
     def failure(self) -> BaseException | None:

@@ -17,7 +17,7 @@ from prover.errors import Reason
 from prover.field.koalabear import PRIME, Montgomery, encode, inverse
 from prover.stark.circuit import Circuit, CircuitError, check_circuit, define_circuit
 from prover.stark.key import VerificationKey, make_verification_key
-from prover.stark.prover import ProvingKey
+from prover.stark.proving_key import ProvingKey
 from prover.stark.shape import EXTENSION_DEGREE
 from prover.transcript import Label
 from tests.adversarial import specimen
@@ -34,7 +34,6 @@ from tests.adversarial.forgery import (
 
 UNBALANCED = Reason.BUS_SUMS_DO_NOT_BALANCE
 FALSE = Reason.CONSTRAINTS_DO_NOT_HOLD
-PAIRS = Bus("pairs", identifier=2, arity=2)
 SINGLES = Bus("singles", identifier=3, arity=1)
 
 
@@ -173,8 +172,9 @@ def test_a_circuit_whose_receivers_may_choose_their_counts_has_no_bounded_receiv
     lax = unchecked_key(tables, (1, 1))
     forged = honest_proof(lax, [rows((5, 1), (5, 0)), encode(np.array([[6, 0], [1, 0], [6, 5], [PRIME - 1, 1]]))])
     assert verdict(lax.verification, [], forged) is None
-    with pytest.raises(CircuitError):
+    with pytest.raises(CircuitError) as refusal:
         check_circuit(lax.verification.circuit)
+    assert str(refusal.value) == "bus singles has messages that are received and messages that are provided"
 
 
 def test_a_message_is_not_received_on_another_bus() -> None:
@@ -197,25 +197,31 @@ def test_a_message_is_not_received_on_another_bus() -> None:
 
 def test_without_the_tag_a_message_would_be_received_on_another_bus(monkeypatch: pytest.MonkeyPatch) -> None:
     """[5] on one bus and [5, 0] on the other: identifier and arity are what tells them apart."""
-    monkeypatch.setattr(Bus, "tag", property(lambda _bus: 1))
-
-    def sends_one(air: AirBuilder) -> None:
-        air.send(SINGLES, [air.column("value")])
-        air.receive(SINGLES, [air.column("echo")])
-
-    def receives_two(air: AirBuilder) -> None:
-        air.receive(PAIRS, [air.column("value"), air.column("second")])
-        air.send(PAIRS, [air.column("echo"), air.column("second echo")])
-
     traces = [
         encode(np.array([[5, 6], [7, 8]])),
         encode(np.array([[5, 6], [0, 0], [7, 8], [0, 0]])),
     ]
-    lax = proving_key(two_tables(sends_one, receives_two), (1, 1))
-    assert verdict(lax.verification, [], honest_proof(lax, traces)) is None
-    monkeypatch.undo()
-    key = proving_key(two_tables(sends_one, receives_two), (1, 1))
+    key = proving_key(one_and_two(7), (1, 1))
     assert_refused_by_one_check(key.verification, [], honest_proof(key, traces), UNBALANCED)
+    monkeypatch.setattr(Bus, "tag", property(lambda _bus: 1))
+    # Other buses: the prover keeps the tapes of those it has seen, with their tags.
+    lax = proving_key(one_and_two(9), (1, 1))
+    assert verdict(lax.verification, [], honest_proof(lax, traces)) is None
+
+
+def one_and_two(identifier: int) -> Circuit:
+    """Messages of one value on one bus, of two values on another."""
+    singles, pairs = Bus("short", identifier, arity=1), Bus("long", identifier + 1, arity=2)
+
+    def sends_one(air: AirBuilder) -> None:
+        air.send(singles, [air.column("value")])
+        air.receive(singles, [air.column("echo")])
+
+    def receives_two(air: AirBuilder) -> None:
+        air.receive(pairs, [air.column("value"), air.column("second")])
+        air.send(pairs, [air.column("echo"), air.column("second echo")])
+
+    return two_tables(sends_one, receives_two)
 
 
 @pytest.mark.parametrize(

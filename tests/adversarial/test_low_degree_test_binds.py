@@ -17,7 +17,7 @@ from prover.parameters import StarkParameters
 from prover.stark.number_arithmetic import NumberArithmetic
 from prover.stark.numbers import Number, Quintic, canonical
 from prover.stark.proof import OpenedMatrix
-from prover.stark.prover import ProvingKey
+from prover.stark.proving_key import ProvingKey
 from prover.stark.shape import EXTENSION_DEGREE
 from prover.stark.verifier import Verification
 from prover.stark.verify import lift_proof

@@ -21,7 +21,7 @@ from prover.field.koalabear import PRIME, Montgomery, decode, encode, inverse, p
 from prover.stark.circuit import define_circuit
 from prover.stark.evaluation import evaluation_weights
 from prover.stark.numbers import Quintic, canonical, invert
-from prover.stark.prover import ProvingKey
+from prover.stark.proving_key import ProvingKey
 from prover.stark.shape import EXTENSION_DEGREE
 from prover.transcript import Label
 from tests.adversarial import specimen
@@ -32,8 +32,8 @@ from tests.adversarial.forgery import (
     add_to_opening,
     deaf,
     proving_key,
-    weak_parameters,
     verdict,
+    weak_parameters,
     weak_verdict,
 )
 

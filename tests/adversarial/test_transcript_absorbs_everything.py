@@ -16,7 +16,7 @@ from prover.field.koalabear import PRIME
 from prover.hash.domain import SuiteId
 from prover.hash.poseidon import POSEIDON16_20, sponge
 from prover.parameters import Grinding
-from prover.stark.prover import ProvingKey
+from prover.stark.proving_key import ProvingKey
 from prover.transcript import (
     IntegerTranscriptArithmetic,
     KeccakTranscript,

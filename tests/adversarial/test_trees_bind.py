@@ -19,7 +19,7 @@ from prover.merkle import MixedTree
 from prover.stark.circuit import CircuitError
 from prover.stark.key import Digest, make_verification_key
 from prover.stark.proof import Query, TreeOpening
-from prover.stark.prover import ProvingKey
+from prover.stark.proving_key import ProvingKey
 from prover.transcript import Label
 from tests.adversarial import specimen
 from tests.adversarial.forgery import (

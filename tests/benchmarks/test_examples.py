@@ -15,7 +15,7 @@ COLUMNS_TRIED = 7
 """All columns of a small table, a sample of a wide one: reading a Poseidon table once takes a second."""
 
 
-@pytest.fixture(params=EXAMPLES.values(), ids=EXAMPLES)
+@pytest.fixture(params=list(EXAMPLES.values()), ids=list(EXAMPLES))
 def example(request: pytest.FixtureRequest) -> Example:
     chosen: Example = request.param
     return chosen

@@ -85,7 +85,7 @@ def test_a_deposit_without_allowance_fails_as_a_whole(house: House) -> None:
 
 
 def test_the_queue_takes_sixty_four_deposits_a_block(house: House) -> None:
-    flooder = deploy_flooder(house)
+    flooder = house.flooder()
     message = house.function("deposit", house.alice, 10 * DOLLAR)._encode_transaction_data()
     flood = flooder.functions.flood(house.address, message, 65, 0)
     assert house.refusal(flood, house.alice) == "TooManyDepositsInBlock()"
@@ -93,13 +93,3 @@ def test_the_queue_takes_sixty_four_deposits_a_block(house: House) -> None:
     assert house.call("queueLength") == 64
     house.deposit(house.bob)
     assert house.call("queueLength") == 65
-
-
-def deploy_flooder(house: House):  # type: ignore[no-untyped-def] # noqa: ANN201
-    from tests.verifier_contracts.vault_bench import double
-
-    flooder = house.deploy(double("Flooder"))
-    house.send(house.token.functions.mint(flooder.address, 1 << 60), house.alice)
-    approve = house.token.functions.approve(house.address, 1 << 60)._encode_transaction_data()
-    house.send(flooder.functions.flood(house.token.address, approve, 1, 0), house.alice)
-    return flooder

@@ -18,6 +18,7 @@ from prover.hash.keccak import keccak256
 from rollup.binding import ExtensionElement, evaluate, packed, point_of
 from rollup.codec import BatchContent, QueuedItem, encode_batch, encode_queued_item
 from rollup.events import Claim
+from rollup.fields import from_words
 from rollup.outcome import QueueItem
 from rollup.state import Deployment
 from rollup.transactions import TRANSACTIONS
@@ -238,6 +239,14 @@ class House:
         """Deposit dollars for oneself."""
         return self.send(self.function("deposit", person, dollars * DOLLAR), person)
 
+    def flooder(self) -> Any:
+        """Deploy a contract that repeats calls, with tokens and ether to spend."""
+        flooder = self.deploy(double("Flooder"))
+        self.send(self.token.functions.mint(flooder.address, 1 << 60), self.alice)
+        approve = self.token.functions.approve(self.address, 1 << 60)._encode_transaction_data()
+        self.send(flooder.functions.flood(self.token.address, approve, 1, 0), self.alice)
+        return flooder
+
     def govern(self, action: int, types: Sequence[str], *values: Any) -> Any:
         """Propose, wait, execute."""
         arguments = encode(types, values)
@@ -332,8 +341,6 @@ PIECE = 4096
 
 def read_queued(arguments: Any) -> QueuedItem:
     """Read a queue item from the event that announced it."""
-    from rollup.fields import from_words
-
     kind = TRANSACTIONS[arguments["tag"]].published
     item = from_words(kind, arguments["body"])
     assert isinstance(item, QueueItem)

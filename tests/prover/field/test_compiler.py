@@ -71,7 +71,9 @@ def test_the_checkout_comes_before_the_users_own_folder(monkeypatch: pytest.Monk
     assert user.name == "kernels"
 
 
-def test_only_the_newest_folders_are_kept(fresh: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_only_the_newest_folders_are_kept(
+    fresh: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     (tmp_path / "something else").mkdir()
     for number in range(compiler.KEPT_FOLDERS + 3):

@@ -109,7 +109,8 @@ def test_a_word_below_twice_the_prime_is_reduced() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["add32", "subtract32", "multiply32", "minimum32", "and32", "or32", "xor32", "byte_swap32", "select32"]
+    "name",
+    ["add32", "subtract32", "multiply32", "minimum32", "and32", "or32", "xor32", "byte_swap32", "select32"],
 )
 def test_operations_on_words_of_32_bits_are_those_of_the_twins(name: str) -> None:
     count = {"byte_swap32": 1, "select32": 3}.get(name, 2)

@@ -11,7 +11,9 @@ from prover.field.threads import default_threads, run_slices, slice_bounds
 
 
 @given(st.integers(1, 9), st.integers(0, 1000), st.integers(1, 64))
-def test_slices_cover_everything_once_and_begin_at_multiples(threads: int, length: int, multiple: int) -> None:
+def test_slices_cover_everything_once_and_begin_at_multiples(
+    threads: int, length: int, multiple: int
+) -> None:
     seen: list[tuple[int, int]] = []
     lock = threading.Lock()
 

@@ -1,0 +1,248 @@
+"""`bench peers`: two-to-one hashes proved by circom 2 and snarkjs, beside what this prover does on the same machine."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmarks.peers.children import run_limited
+from benchmarks.peers.packages import PACKAGES, CannotInstallError, cache_folder, install, missing_tool
+from benchmarks.peers.programs import CIRCUIT, DRIVER
+from cli import json_option, print_json, progress_on_stderr
+
+CURVE = "bn128"
+"""snarkjs's name for BN254."""
+
+BEACON = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+"""Public and so insecure as a secret, which is fine for a measurement.
+
+Without a contribution every point of the set-up is the generator, and sums of equal points take other paths.
+"""
+
+BEACON_ITERATIONS_LOG = 10
+"""The least that snarkjs takes."""
+
+STEP_SECONDS = 900
+"""How long the compiler, or any step of the set-up, may take before it is ended."""
+
+PROVING_GRACE_SECONDS = 300
+"""What proving may take beyond the time asked for: the last proof, every verification, the start."""
+
+STATEMENT = (
+    "Poseidon over BN254 with 2 inputs and Poseidon over KoalaBear with width 16 are different permutations "
+    "of comparable use: each hashes two digests to one. "
+    "Groth16 needs a trusted set-up for each circuit and its proof is shorter; this prover needs none."
+)
+"""What the two figures can and cannot be compared for; printed with them."""
+
+
+def constraints_of(compiler_output: str) -> int:
+    """Read how many constraints circom made."""
+    counts = re.findall(r"^(?:non-)?linear constraints: (\d+)$", compiler_output, flags=re.MULTILINE)
+    if len(counts) != 2:
+        raise click.ClickException("circom did not say how many constraints there are")
+    return sum(map(int, counts))
+
+
+def setup_log_size(constraints: int) -> int:
+    """log2 of the domain: snarkjs wants strictly more rows than constraints and the one public output."""
+    return (constraints + 1).bit_length()
+
+
+def set_up(run: Callable[..., str], log_size: int) -> dict[str, float]:
+    """Make powers of tau and the circuit's keys here, and give the seconds of each step."""
+    beacon = (BEACON, str(BEACON_ITERATIONS_LOG))
+    steps = {
+        "powers of tau": ("powersoftau", "new", CURVE, str(log_size), "first.ptau"),
+        "contribution": ("powersoftau", "beacon", "first.ptau", "second.ptau", *beacon),
+        "phase 2": ("powersoftau", "prepare", "phase2", "second.ptau", "powers.ptau"),
+        "circuit": ("groth16", "setup", "chain.r1cs", "powers.ptau", "first.zkey"),
+        "circuit contribution": ("zkey", "beacon", "first.zkey", "final.zkey", *beacon),
+        "verification key": ("zkey", "export", "verificationkey", "final.zkey", "verification_key.json"),
+    }
+    seconds = {}
+    for name, arguments in steps.items():
+        started = time.perf_counter()
+        run(*arguments)
+        seconds[name] = time.perf_counter() - started
+    return seconds
+
+
+def summarise(result: dict[str, Any], hashes: int) -> dict[str, Any]:
+    """What the driver measured, a hash; the first proof is given apart."""
+    totals = [run["witness"] + run["prove"] for run in result["runs"]]
+    first, warm = totals[0], totals[1:]
+    median = statistics.median(warm)
+    coordinates = [*result["proof"]["pi_a"][:2], *result["proof"]["pi_c"][:2]]
+    coordinates += [part for point in result["proof"]["pi_b"][:2] for part in point]
+    return {
+        "proofs": len(warm),
+        "hashes_proved": len(warm) * hashes,
+        "seconds_proving": sum(warm),
+        "seconds_per_proof": median,
+        "seconds_per_proof_spread": [min(warm), max(warm)],
+        "seconds_witness": statistics.median(run["witness"] for run in result["runs"][1:]),
+        "seconds_first_proof": first,
+        "seconds_per_hash": median / hashes,
+        "hashes_per_second": hashes / median,
+        "verify_seconds": statistics.median(run["verify"] for run in result["runs"][1:]),
+        "proof_bytes": 32 * len(coordinates),
+        "proof_json_bytes": len(json.dumps(result["proof"], separators=(",", ":"))),
+        "threads": result["threads"],
+        "peak_rss_bytes": result["peak_rss_bytes"],
+    }
+
+
+def measure_peer(
+    folder: Path, hashes: int, seconds: float, show: Callable[[str, float], None]
+) -> dict[str, Any]:
+    """Compile, set up, prove for so many seconds, verify; all files lie in a folder that goes away."""
+    node = shutil.which("node") or "node"
+    # Beside `node_modules`, so that node finds the packages and circom its library on any system.
+    with tempfile.TemporaryDirectory(dir=folder, prefix="run-", ignore_cleanup_errors=True) as name:
+        work = Path(name)
+        (work / "chain.circom").write_text(CIRCUIT.replace("LENGTH", str(hashes)), encoding="utf-8")
+        (work / "prove.cjs").write_text(DRIVER, encoding="utf-8")
+        circom = (node, "../node_modules/circom2/cli.js")
+        show("compile", 0.0)
+        started = time.perf_counter()
+        compiled = run_limited(
+            [*circom, "chain.circom", "--r1cs", "--wasm", "--O2", "-l", "../node_modules"], work, STEP_SECONDS
+        )
+        compile_seconds = time.perf_counter() - started
+        compiler = re.search(r"compiler (\S+)", run_limited([*circom, "--version"], work, STEP_SECONDS))
+        constraints = constraints_of(compiled)
+        show("set-up", 0.0)
+        snarkjs = (node, "../node_modules/snarkjs/build/cli.cjs")
+        setup = set_up(
+            lambda *arguments: run_limited([*snarkjs, *arguments], work, STEP_SECONDS),
+            setup_log_size(constraints),
+        )
+        show("prove", 0.0)
+        run_limited([node, "prove.cjs", str(seconds)], work, 2 * seconds + PROVING_GRACE_SECONDS)
+        result = json.loads((work / "result.json").read_text(encoding="utf-8"))
+    versions = {**PACKAGES, "circom": compiler[1] if compiler else "unknown", "node": result["node"]}
+    return {
+        "proof_system": "Groth16 over BN254",
+        "hash": "Poseidon(2) of circomlib",
+        "hashes_per_proof": hashes,
+        "constraints": constraints,
+        "setup_log_size": setup_log_size(constraints),
+        "compile_seconds": compile_seconds,
+        "setup_seconds": sum(setup.values()),
+        "setup_seconds_by_step": setup,
+        **summarise(result, hashes),
+        "versions": versions,
+    }
+
+
+def measure_own(log_size: int) -> dict[str, Any]:
+    """The same use here: a batch of Poseidon permutations, Keccak trees, every core."""
+    from benchmarks.prover_bench import PRESETS_BY_TREES
+    from benchmarks.prover_bench import measure as measure_prover
+    from prover.field.threads import default_threads
+
+    result = measure_prover("poseidon-batch", log_size, PRESETS_BY_TREES["keccak"], default_threads(), 3)
+    rate = result["permutations_per_second"]
+    names = ("log_size", "parameters", "seconds_total", "verify_seconds", "proof_bytes", "threads")
+    return {name: result[name] for name in names} | {"hashes_per_second": rate, "seconds_per_hash": 1 / rate}
+
+
+def measure(
+    hashes: int = 16,
+    seconds: float = 60,
+    own_log_size: int = 17,
+    *,
+    show: Callable[[str, float], None] = lambda _stage, _fraction: None,
+) -> dict[str, Any]:
+    """Both provers on this machine, or why the peer could not be measured."""
+    reason = missing_tool()
+    if reason:
+        return {"skipped": reason}
+    from benchmarks.machine import describe
+
+    folder = cache_folder()
+    show("install", 0.0)
+    try:
+        install(folder)
+    except CannotInstallError as error:
+        return {"skipped": str(error)}
+    peer = measure_peer(folder, hashes, seconds, show)
+    show("this prover", 0.0)
+    own = measure_own(own_log_size)
+    return {
+        "peer": peer,
+        "own": own,
+        "hashes_per_second_over_peer": own["hashes_per_second"] / peer["hashes_per_second"],
+        "statement": STATEMENT,
+        "machine": asdict(describe()),
+    }
+
+
+@click.command()
+@click.option(
+    "--hashes",
+    default=16,
+    show_default=True,
+    type=click.IntRange(1, 1024),
+    help="Hashes in a proof of the peer; its set-up grows with them.",
+)
+@click.option(
+    "--seconds", default=60.0, show_default=True, type=click.FloatRange(1, 3600), help="How long it proves."
+)
+@click.option(
+    "--log-size", default=17, show_default=True, type=click.IntRange(0, 22), help="log2 of the hashes here."
+)
+@json_option
+def command(hashes: int, seconds: float, log_size: int, as_json: bool) -> None:
+    """Prove two-to-one hashes with circom 2 and snarkjs and compare the time a hash.
+
+    npm installs them once, in this user's cache folder. Where it is missing or cannot reach them, nothing is
+    measured, the reason is printed and the exit code is 0.
+
+    \b
+    Examples:
+      clearing bench peers
+      clearing bench peers --seconds 20 --hashes 32 --json
+    """  # noqa: D301 - the backspace is click's own mark for a paragraph that is not rewrapped
+    with progress_on_stderr() as show:
+        result = measure(hashes, seconds, log_size, show=show)
+    if as_json:
+        print_json(result)
+        return
+    for line in describe_result(result):
+        click.echo(line)
+
+
+def describe_result(result: dict[str, Any]) -> list[str]:
+    """The comparison, one figure a line."""
+    if "skipped" in result:
+        return [f"skipped: {result['skipped']}"]
+    peer, own, versions = result["peer"], result["own"], result["peer"]["versions"]
+    low, high = peer["seconds_per_proof_spread"]
+    shape = f"{peer['constraints']:,} constraints for {peer['hashes_per_proof']} hashes"
+    return [
+        f"circom {versions['circom']} and snarkjs {versions['snarkjs']} on node {versions['node']}, {shape}",
+        f"  set-up           {peer['setup_seconds']:.1f} s, once for a circuit",
+        f"  compiled in      {peer['compile_seconds']:.1f} s",
+        f"  a proof          {peer['seconds_per_proof']:.3f} s (median of {peer['proofs']}, {low:.3f} to {high:.3f})",
+        f"  a hash           {1e3 * peer['seconds_per_hash']:.3f} ms",
+        f"  hashes a second  {peer['hashes_per_second']:,.1f}",
+        f"  proof            {peer['proof_bytes']} bytes, uncompressed; verified in {peer['verify_seconds']:.3f} s",
+        f"this prover, 2^{own['log_size']} hashes, {own['parameters']}, {own['threads']} threads",
+        f"  a hash           {1e3 * own['seconds_per_hash']:.6f} ms",
+        f"  hashes a second  {own['hashes_per_second']:,.0f}",
+        f"  proof            {own['proof_bytes']:,} bytes; verified in {own['verify_seconds']:.3f} s",
+        f"times as many hashes a second: {result['hashes_per_second_over_peer']:,.0f}",
+        STATEMENT,
+    ]

@@ -1,0 +1,342 @@
+"""The Python client of a node: places, cancels, transfers, reads, listens; `Client` waits, `AsyncClient` awaits.
+
+    with Client("http://127.0.0.1:8645", account, secret) as client:
+        receipt = client.place(Side.BUY, series, price=5_000_000, lots=2)
+
+The client signs and numbers. Numbers of orders begin at the clock's milliseconds, cut to 32 bits and kept rising, so two
+runs of a program never use one twice; a slot that has seen a larger number is asked for it.
+A secret never leaves the process: what is sent is what it signed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from dataclasses import dataclass, replace
+from threading import Thread
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+import aiohttp
+
+from rollup.admission import message_of
+from rollup.authority import Signature, TradingKey
+from rollup.fields import to_words
+from rollup.instruments import SeriesId, group_of, kind_of, strike_of
+from rollup.node.engine import ORDER_TAG
+from rollup.node.inputs import CANCEL_REQUEST_TAG, CancelRequest
+from rollup.node.refusals import Refusal
+from rollup.node.wire import Json, flat_to_json, order_to_json, transaction_to_json
+from rollup.orders import Order, SignedOrder
+from rollup.outcome import Transaction
+from rollup.rejections import Rejection
+from rollup.schnorr import SecretKey, sign
+from rollup.state import Deployment
+from rollup.transactions import TAGS, CancelOrders, SettleGroup, Transfer, Withdrawal
+from rollup.units import (
+    WIDTH_BITS,
+    AccountId,
+    Address,
+    Amount,
+    ChainId,
+    FieldElement,
+    GroupId,
+    Lots,
+    Nonce,
+    OrderKind,
+    OrderNumber,
+    Price,
+    RatePerMillion,
+    Scalar,
+    Side,
+    SlotIndex,
+    Time,
+)
+
+T = TypeVar("T")
+
+DEFAULT_URL: Final = "http://127.0.0.1:8645"
+
+ORDER_LIFETIME_SECONDS: Final = 3600
+"""How long an order lives if nobody says: a forgotten program's quotes are gone within the hour."""
+
+REQUEST_SECONDS: Final = 30.0
+
+
+class NodeRefusalError(Exception):
+    """The node said no; `reason` is its name, from the rules or from the node."""
+
+    def __init__(self, reason: Rejection | Refusal | str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else str(reason))
+        self.reason = reason
+
+
+class NodeUnreachableError(Exception):
+    """No answer came; whether the node took what was sent is unknown until it is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderWish:
+    """An order before it is numbered and signed."""
+
+    side: Side
+    series: SeriesId
+    price: int
+    lots: int
+    slot: int = 0
+    kind: OrderKind = OrderKind.LIMIT
+    lifetime: int = ORDER_LIFETIME_SECONDS
+    max_fee_rate: int | None = None
+
+
+def unsigned() -> Signature:
+    """What stands in a signature's place while its message is spelled; no message contains it."""
+    zeros = (FieldElement(0),) * 7
+    x: Any = zeros
+    return Signature(x, x, Scalar(0))
+
+
+def _reason(name: str) -> Rejection | Refusal | str:
+    for kind in (Rejection, Refusal):
+        if name in kind:
+            return kind(name)
+    return name
+
+
+class AsyncClient:
+    """Speaks to one node for at most one account; use it in `async with`."""
+
+    def __init__(
+        self, url: str = DEFAULT_URL, account: int | None = None, secret: SecretKey | None = None
+    ) -> None:
+        self.url = url.rstrip("/")
+        self.account = None if account is None else AccountId(account)
+        self._secret = secret
+        self._key: TradingKey | None = None if secret is None else secret.trading_key
+        self._session: aiohttp.ClientSession | None = None
+        self._deployment: Deployment | None = None
+        self._fee_rate = 0
+        self._seconds_ahead = 0.0
+        self._last_number = 0
+
+    async def __aenter__(self) -> Self:
+        timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
+        self._session = aiohttp.ClientSession(timeout=timeout)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    # ----------------------------------------------------------------------------------------- requests
+
+    def _connections(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            raise RuntimeError("a client is used in `async with`")
+        return self._session
+
+    async def get(self, path: str, **query: int) -> Json:
+        """Read something."""
+        return await self._request("GET", path, params={name: str(value) for name, value in query.items()})
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> Json:
+        """Send something."""
+        return await self._request(
+            "POST", path, data=json.dumps(body).encode(), headers={"Content-Type": "application/json"}
+        )
+
+    async def _request(self, method: str, path: str, **arguments: Any) -> Json:
+        try:
+            async with self._connections().request(method, self.url + path, **arguments) as response:
+                answer: Json = await response.json(content_type=None)
+        except (aiohttp.ClientError, TimeoutError, json.JSONDecodeError) as error:
+            raise NodeUnreachableError(f"{self.url}{path}: {error or type(error).__name__}") from error
+        if response.status >= 400 and "error" in answer:
+            raise NodeRefusalError(_reason(answer["error"]), answer.get("detail", ""))
+        return answer
+
+    # ------------------------------------------------------------------------------------------ readings
+
+    async def health(self) -> Json:
+        """Whether the node works; a failed one answers too."""
+        return await self.get("/health")
+
+    async def parameters(self) -> Json:
+        """Deployment, fees, time."""
+        return await self.get("/v1/parameters")
+
+    async def groups(self) -> list[Json]:
+        """Every group with its series."""
+        found: list[Json] = (await self.get("/v1/groups"))["groups"]
+        return found
+
+    async def book(self, series: SeriesId, depth: int = 20) -> Json:
+        """The best prices of one series."""
+        option = kind_of(series).name.lower()
+        return await self.get(f"/v1/book/{group_of(series)}/{strike_of(series)}/{option}", depth=depth)
+
+    async def trades(self, count: int = 50) -> list[Json]:
+        """The newest trades, newest first."""
+        found: list[Json] = (await self.get("/v1/trades", count=count))["trades"]
+        return found
+
+    async def batches(self, count: int = 50) -> list[Json]:
+        """The newest batches, newest first."""
+        found: list[Json] = (await self.get("/v1/batches", count=count))["batches"]
+        return found
+
+    async def batch(self, number: int) -> Json:
+        """One batch."""
+        return await self.get(f"/v1/batches/{number}")
+
+    async def batch_data(self, number: int) -> bytes:
+        """The bytes that a batch publishes."""
+        try:
+            async with self._connections().get(f"{self.url}/v1/batches/{number}/data") as response:
+                body = await response.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise NodeUnreachableError(f"{self.url}: {error or type(error).__name__}") from error
+        if response.status >= 400:
+            raise NodeRefusalError(_reason(json.loads(body)["error"]))
+        return body
+
+    async def account_state(self, account: int | None = None) -> Json:
+        """An account with its margin; the client's own if none is named."""
+        return await self.get(f"/v1/accounts/{self._own() if account is None else account}")
+
+    async def open_orders(self, account: int | None = None) -> list[Json]:
+        """An account's orders in the book."""
+        name = self._own() if account is None else account
+        found: list[Json] = (await self.get(f"/v1/accounts/{name}/orders"))["orders"]
+        return found
+
+    async def input(self, sequence: int) -> Json:
+        """One acknowledged input."""
+        return await self.get(f"/v1/inputs/{sequence}")
+
+    async def listen(self, *channels: str) -> AsyncIterator[Json]:
+        """Hear book, trades and batches until the node or the caller stops."""
+        query = f"?channels={','.join(channels)}" if channels else ""
+        async with self._connections().ws_connect(f"{self.url}/v1/feed{query}", heartbeat=30) as socket:
+            async for message in socket:
+                if message.type is aiohttp.WSMsgType.TEXT:
+                    yield json.loads(message.data)
+
+    # --------------------------------------------------------------------------------------- submissions
+
+    async def place(self, side: Side, series: SeriesId, price: int, lots: int, **terms: Any) -> Json:
+        """Sign and place an order; `terms` are the other fields of an `OrderWish`."""
+        signed = await self.signed_order(OrderWish(side, series, price, lots, **terms))
+        try:
+            return await self.send_order(signed)
+        except NodeRefusalError as refused:
+            if refused.reason is not Refusal.ORDER_NUMBER_USED:
+                raise
+        # Another program has used the slot; go on above the number that it has seen.
+        seen = await self.get(f"/v1/accounts/{self._own()}/slots/{signed.order.slot}")
+        self._last_number = max(self._last_number, seen["number"] or 0)
+        return await self.send_order(await self.signed_order(OrderWish(side, series, price, lots, **terms)))
+
+    async def send_order(self, signed: SignedOrder) -> Json:
+        """Send an order that is signed already."""
+        return await self.post("/v1/orders", order_to_json(signed))
+
+    async def signed_order(self, wish: OrderWish) -> SignedOrder:
+        """Number and sign an order without sending it."""
+        await self._learn()
+        order = Order(
+            self._own(),
+            SlotIndex(wish.slot),
+            self._next_number(),
+            wish.side,
+            wish.kind,
+            group_of(wish.series),
+            strike_of(wish.series),
+            kind_of(wish.series),
+            Price(wish.price),
+            Lots(wish.lots),
+            RatePerMillion(self._fee_rate if wish.max_fee_rate is None else wish.max_fee_rate),
+            Time(self._now() + wish.lifetime),
+        )
+        return SignedOrder(order, await self._signature(ORDER_TAG, order))
+
+    async def cancel(self, slot: int, number: int) -> Json:
+        """Take one order out of the book."""
+        await self._learn()
+        request = CancelRequest(self._own(), SlotIndex(slot), OrderNumber(number), unsigned())
+        signed = replace(request, signature=await self._signature(CANCEL_REQUEST_TAG, request))
+        return await self.post("/v1/cancels", flat_to_json(signed))
+
+    async def cancel_all(self) -> list[Json]:
+        """Take every order of the account out of the book."""
+        return [await self.cancel(order["slot"], order["number"]) for order in await self.open_orders()]
+
+    async def raise_floor(self, floor: int) -> Json:
+        """Kill every order below a number, for Ethereum to see."""
+        return await self._own_transaction(
+            lambda nonce: CancelOrders(self._own(), OrderNumber(floor), nonce, unsigned())
+        )
+
+    async def transfer(self, receiver: int, amount: int) -> Json:
+        """Send cash to another account."""
+        return await self._own_transaction(
+            lambda nonce: Transfer(self._own(), AccountId(receiver), Amount(amount), nonce, unsigned())
+        )
+
+    async def withdraw(self, amount: int) -> Json:
+        """Ask for cash: it becomes a claim of the account's owner."""
+        return await self._own_transaction(
+            lambda nonce: Withdrawal(self._own(), Amount(amount), nonce, unsigned())
+        )
+
+    async def settle(self, account: int, group: int) -> Json:
+        """Settle one account in one fixed group; anyone may."""
+        return await self.post(
+            "/v1/transactions", transaction_to_json(SettleGroup(AccountId(account), GroupId(group)))
+        )
+
+    # ------------------------------------------------------------------------------------------- signing
+
+    def _own(self) -> AccountId:
+        if self.account is None:
+            raise ValueError("this client was made without an account")
+        return self.account
+
+    async def _own_transaction(self, make: Any) -> Json:
+        await self._learn()
+        nonce = Nonce((await self.account_state())["nonce"])
+        transaction: Transaction = make(nonce)
+        signature = await self._signature(TAGS[type(transaction)], transaction)
+        spelled = transaction_to_json(transaction) | {"signature": "0x" + to_words(signature).hex()}
+        return await self.post("/v1/transactions", spelled)
+
+    async def _signature(self, tag: int, signed: object) -> Signature:
+        if self._secret is None or self._key is None or self._deployment is None:
+            raise ValueError("this client was made without a secret key")
+        message = message_of(self._deployment, self._key.suite, self._own(), tag, signed)
+        return await asyncio.to_thread(sign, self._secret, message)
+
+    async def _learn(self) -> None:
+        """Ask once for what signing needs."""
+        if self._deployment is not None:
+            return
+        known = await self.parameters()
+        self._deployment = Deployment(ChainId(known["chain"]), Address(int(known["contract"], 16)))
+        self._fee_rate = max(known["maker_fee_rate"], known["taker_fee_rate"])
+        self._seconds_ahead = known["time"] - _wall_clock()
+
+    def _now(self) -> int:
+        """The node's time, as far as it is known."""
+        return int(_wall_clock() + self._seconds_ahead)
+
+    def _next_number(self) -> OrderNumber:
+        width = WIDTH_BITS["OrderNumber"]
+        start = int(_wall_clock() * 1000) - NUMBERS_BEGIN_MILLISECONDS & ((1 << width) - 1) >> 1
+        self._last_number = max(self._last_number + 1, start)
+        return OrderNumber(self._last_number)

@@ -1,0 +1,380 @@
+"""The API: HTTP with JSON, a WebSocket feed, and one page.
+
+A refusal has its reason's name in `error`; `origin` says whether the rules or the node refused.
+docs/api.md tells the same for people, `openapi` for programs; tests compare all three.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any, Final
+
+from aiohttp import WSMsgType, web
+
+from rollup.codec import decode_batch
+from rollup.fields import MalformedError
+from rollup.node import answers
+from rollup.node.engine import Reason
+from rollup.node.feed import CHANNELS
+from rollup.node.limits import RateLimit
+from rollup.node.news import root_text, stored_batch_news
+from rollup.node.openapi import description
+from rollup.node.refusals import Refusal
+from rollup.node.sequencer import Sequencer, Submission
+from rollup.node.storage import StorageError
+from rollup.node.wire import Json, cancel_from_json, order_from_json, transaction_from_json
+from rollup.rejections import Rejection
+from rollup.units import OptionKind, SlotIndex
+
+logger = logging.getLogger("clearing.node")
+
+LOOPBACK: Final = "127.0.0.1"
+"""Nobody else's machine reaches the node unless its operator says so."""
+
+STATUS: Final[Mapping[Refusal, int]] = {
+    Refusal.BODY_TOO_LARGE: 413,
+    Refusal.BUSY: 503,
+    Refusal.MALFORMED: 400,
+    Refusal.METHOD_NOT_ALLOWED: 405,
+    Refusal.NOT_FOUND: 404,
+    Refusal.ORDER_NOT_IN_BOOK: 404,
+    Refusal.RATE_EXCEEDED: 429,
+    Refusal.STOPPING: 503,
+}
+"""What is not listed is 422, as every rejection: understood, and refused."""
+
+UNPROCESSABLE: Final = 422
+
+PAGE_POLICY: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self' ws: wss:"
+)
+"""The page is one file and speaks to nobody but this node."""
+
+MAX_LIST: Final = 1000
+"""Entries of one answer."""
+
+DEFAULT_LIST: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """Where the node listens and what it puts up with."""
+
+    host: str = LOOPBACK
+    port: int = 8645
+    body_bytes: int = 16 * 1024
+    """An order is 600 bytes of JSON."""
+    requests_per_second: float = 2_000.0
+    """From one address; a market maker with 32 series quotes both sides thirty times a second."""
+    request_burst: float = 4_000.0
+    feed_connections: int = 200
+
+
+class ListenError(Exception):
+    """The port cannot be had; the message is one line for a person."""
+
+
+class RefusedError(Exception):
+    """Ends a request with a reason."""
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+        self.detail = detail
+
+
+def refusal(reason: Reason, detail: str = "") -> web.Response:
+    """The answer that a reason makes."""
+    status = STATUS.get(reason, UNPROCESSABLE) if isinstance(reason, Refusal) else UNPROCESSABLE
+    body: Json = {"error": reason.value, "origin": "rules" if isinstance(reason, Rejection) else "node"}
+    return web.json_response(body | ({"detail": detail} if detail else {}), status=status)
+
+
+def whole_number(text: str | None, default: int | None, limit: int) -> int:
+    """Read a number from a path or a query."""
+    if text is None and default is not None:
+        return default
+    if text is None or not text.isascii() or not text.isdigit() or len(text) > 20 or int(text) > limit:
+        raise RefusedError(Refusal.MALFORMED, f"a whole number of at most {limit} is needed")
+    return int(text)
+
+
+@dataclass(slots=True)
+class Api:
+    """The handlers; each reads the engine between two steps of the one loop, so it never sees half a step."""
+
+    sequencer: Sequencer
+    settings: ServerSettings = field(default_factory=ServerSettings)
+
+    # -------------------------------------------------------------------------------------------- people
+
+    async def page(self, request: web.Request) -> web.Response:
+        """The one page."""
+        del request
+        text = files("rollup.node").joinpath("page.html").read_text(encoding="utf-8")
+        headers = {"Content-Security-Policy": PAGE_POLICY}
+        return web.Response(text=text, content_type="text/html", headers=headers)
+
+    async def health(self, request: web.Request) -> web.Response:
+        """Say whether the node works."""
+        del request
+        sequencer = self.sequencer
+        failure = sequencer.failure
+        body = {
+            "status": "failed" if failure else "ok",
+            "detail": str(failure) if failure else None,
+            "sequence": sequencer.engine.sequence,
+            "batch": int(sequencer.engine.state.system.batch_number),
+            "root": root_text(sequencer.root),
+            "restart": sequencer.restart.describe() if sequencer.restart else None,
+        }
+        return web.json_response(body, status=503 if failure else 200)
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """Figures for a scraper."""
+        del request
+        sequencer, engine = self.sequencer, self.sequencer.engine
+        for name, value in (
+            ("sequence", engine.sequence),
+            ("open_orders", engine.book.count),
+            ("batch_number", engine.state.system.batch_number),
+            ("batch_transactions", engine.open_count),
+            ("batch_bytes", engine.open_length),
+            ("waiting", sequencer.waiting),
+            ("listeners", len(sequencer.feed)),
+        ):
+            sequencer.metrics.gauge(name, value)
+        return web.Response(text=sequencer.metrics.text(), content_type="text/plain")
+
+    async def openapi(self, request: web.Request) -> web.Response:
+        """The description of this API."""
+        del request
+        return web.json_response(description())
+
+    # ------------------------------------------------------------------------------------------ readings
+
+    async def parameters(self, request: web.Request) -> web.Response:
+        """Deployment, fees, time."""
+        del request
+        return web.json_response(answers.parameters_json(self.sequencer))
+
+    async def groups(self, request: web.Request) -> web.Response:
+        """Every group with its series."""
+        del request
+        state = self.sequencer.engine.state
+        return web.json_response({"groups": [answers.group_json(group) for group in state.groups()]})
+
+    async def book(self, request: web.Request) -> web.Response:
+        """The best prices of one series."""
+        option = OptionKind.__members__.get(request.match_info["option"].upper())
+        if option is None:
+            raise RefusedError(Refusal.NOT_FOUND)
+        group = whole_number(request.match_info["group"], None, 0xFFFF)
+        strike = whole_number(request.match_info["strike"], None, 0xFF_FFFF)
+        depth = whole_number(request.query.get("depth"), DEFAULT_LIST, MAX_LIST)
+        return web.json_response(answers.book_json(self.sequencer.engine, group, strike, option, depth))
+
+    async def trades(self, request: web.Request) -> web.Response:
+        """The newest trades, newest first."""
+        count = whole_number(request.query.get("count"), DEFAULT_LIST, MAX_LIST)
+        recent = list(self.sequencer.feed.recent_trades)[-count:] if count else []
+        return web.json_response({"trades": recent[::-1]})
+
+    async def batches(self, request: web.Request) -> web.Response:
+        """The newest batches, newest first."""
+        count = whole_number(request.query.get("count"), DEFAULT_LIST, MAX_LIST)
+        checkpoints = self.sequencer.directory.checkpoints
+        stored = await asyncio.to_thread(checkpoints.latest_batches, count)
+        return web.json_response({"batches": [stored_batch_news(one) for one in stored]})
+
+    async def batch(self, request: web.Request) -> web.Response:
+        """One batch, its content counted."""
+        number = whole_number(request.match_info["number"], None, 0xFFFF_FFFF)
+        stored = await asyncio.to_thread(self.sequencer.directory.checkpoints.batch, number)
+        if stored is None:
+            raise RefusedError(Refusal.NOT_FOUND)
+        content = answers.batch_content_json(decode_batch(stored.published))
+        return web.json_response(stored_batch_news(stored) | content)
+
+    async def batch_data(self, request: web.Request) -> web.Response:
+        """The bytes that a batch publishes."""
+        number = whole_number(request.match_info["number"], None, 0xFFFF_FFFF)
+        stored = await asyncio.to_thread(self.sequencer.directory.checkpoints.batch, number)
+        if stored is None:
+            raise RefusedError(Refusal.NOT_FOUND)
+        return web.Response(body=stored.published, content_type="application/octet-stream")
+
+    async def account(self, request: web.Request) -> web.Response:
+        """One account."""
+        state = self.sequencer.engine.state
+        account = state.account(whole_number(request.match_info["account"], None, 0xFFFF_FFFF))
+        if account is None:
+            raise RefusedError(Refusal.NOT_FOUND)
+        return web.json_response(answers.account_json(state, account))
+
+    async def open_orders(self, request: web.Request) -> web.Response:
+        """An account's orders in the book."""
+        engine = self.sequencer.engine
+        account = engine.state.account(whole_number(request.match_info["account"], None, 0xFFFF_FFFF))
+        if account is None:
+            raise RefusedError(Refusal.NOT_FOUND)
+        orders = [answers.open_order_json(entry) for entry in engine.book.orders_of(account.account)]
+        return web.json_response({"orders": orders})
+
+    async def slot(self, request: web.Request) -> web.Response:
+        """What an account's slot has seen."""
+        engine = self.sequencer.engine
+        account = engine.state.account(whole_number(request.match_info["account"], None, 0xFFFF_FFFF))
+        if account is None:
+            raise RefusedError(Refusal.NOT_FOUND)
+        slot = SlotIndex(whole_number(request.match_info["slot"], None, 0xFF))
+        number = engine.seen_number(account.account, slot)
+        leaf = engine.state.slot(account.account, slot)
+        is_filled = leaf is not None and leaf.number == number
+        return web.json_response(
+            {"number": number if number >= 0 else None, "filled": leaf.filled if leaf and is_filled else 0}
+        )
+
+    async def input(self, request: web.Request) -> web.Response:
+        """One acknowledged input as the journal holds it."""
+        sequence = whole_number(request.match_info["sequence"], None, (1 << 63) - 1)
+        try:
+            (row,) = await asyncio.to_thread(self.sequencer.directory.journal.rows, (sequence,))
+        except StorageError as error:
+            raise RefusedError(Refusal.NOT_FOUND) from error
+        return web.json_response(answers.input_json(row))
+
+    # --------------------------------------------------------------------------------------- submissions
+
+    async def place_order(self, request: web.Request) -> web.Response:
+        """Take a signed order."""
+        return await self._submit(request, order_from_json)
+
+    async def cancel_order(self, request: web.Request) -> web.Response:
+        """Take a signed cancel request."""
+        return await self._submit(request, cancel_from_json)
+
+    async def submit_transaction(self, request: web.Request) -> web.Response:
+        """Take a signed transaction."""
+        return await self._submit(request, transaction_from_json)
+
+    async def _submit(self, request: web.Request, read: Callable[[Json], Submission]) -> web.Response:
+        body = await request.read()
+        try:
+            spelled = json.loads(body)
+            if not isinstance(spelled, dict):
+                raise MalformedError("the body is one JSON object")
+            submission = read(spelled)
+        except (MalformedError, ValueError, RecursionError) as error:
+            detail = str(error) if isinstance(error, MalformedError) else "the body is not JSON"
+            raise RefusedError(Refusal.MALFORMED, detail) from error
+        answer = await self.sequencer.submit(submission)
+        if isinstance(answer, Rejection | Refusal):
+            raise RefusedError(answer)
+        return web.json_response(answers.receipt_json(answer))
+
+    # ---------------------------------------------------------------------------------------------- feed
+
+    async def feed(self, request: web.Request) -> web.WebSocketResponse:
+        """Tell book, trades and batches as they come."""
+        asked = request.query.get("channels", ",".join(CHANNELS)).split(",")
+        if not set(asked) <= set(CHANNELS):
+            raise RefusedError(Refusal.MALFORMED, f"channels are {', '.join(CHANNELS)}")
+        if len(self.sequencer.feed) >= self.settings.feed_connections:
+            raise RefusedError(Refusal.BUSY)
+        socket = web.WebSocketResponse(heartbeat=30, max_msg_size=1024)
+        await socket.prepare(request)
+        listener = self.sequencer.feed.listen(frozenset(asked))
+
+        async def read() -> None:
+            # Nothing is expected of a listener; reading notices that it has left.
+            async for message in socket:
+                if message.type in {WSMsgType.ERROR, WSMsgType.TEXT, WSMsgType.BINARY}:
+                    break
+            listener.end()
+
+        reading = asyncio.create_task(read())
+        try:
+            while (news := await listener.queue.get()) is not None:
+                await socket.send_json(news)
+        except ConnectionError:
+            logger.debug("a listener went away")
+        finally:
+            self.sequencer.feed.leave(listener)
+            reading.cancel()
+            await socket.close(message=b"too slow" if listener.is_too_slow else b"")
+        return socket
+
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def application(sequencer: Sequencer, settings: ServerSettings | None = None) -> web.Application:
+    """Everything the node answers."""
+    api = Api(sequencer, settings or ServerSettings())
+    rate = RateLimit(api.settings.requests_per_second, api.settings.request_burst)
+
+    @web.middleware
+    async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            if not rate.allows(request.remote or ""):
+                raise RefusedError(Refusal.RATE_EXCEEDED)
+            return await handler(request)
+        except RefusedError as refused:
+            return refusal(refused.reason, refused.detail)
+        except web.HTTPNotFound:
+            return refusal(Refusal.NOT_FOUND)
+        except web.HTTPMethodNotAllowed:
+            return refusal(Refusal.METHOD_NOT_ALLOWED)
+        except web.HTTPRequestEntityTooLarge:
+            return refusal(Refusal.BODY_TOO_LARGE)
+
+    app = web.Application(middlewares=[answer], client_max_size=api.settings.body_bytes)
+    app.add_routes(
+        [
+            web.get("/", api.page),
+            web.get("/health", api.health),
+            web.get("/metrics", api.metrics),
+            web.get("/v1/openapi.json", api.openapi),
+            web.get("/v1/parameters", api.parameters),
+            web.get("/v1/groups", api.groups),
+            web.get("/v1/book/{group}/{strike}/{option}", api.book),
+            web.get("/v1/trades", api.trades),
+            web.get("/v1/batches", api.batches),
+            web.get("/v1/batches/{number}", api.batch),
+            web.get("/v1/batches/{number}/data", api.batch_data),
+            web.get("/v1/accounts/{account}", api.account),
+            web.get("/v1/accounts/{account}/orders", api.open_orders),
+            web.get("/v1/accounts/{account}/slots/{slot}", api.slot),
+            web.get("/v1/inputs/{sequence}", api.input),
+            web.get("/v1/feed", api.feed),
+            web.post("/v1/orders", api.place_order),
+            web.post("/v1/cancels", api.cancel_order),
+            web.post("/v1/transactions", api.submit_transaction),
+        ]
+    )
+    return app
+
+
+async def serve(sequencer: Sequencer, settings: ServerSettings) -> web.AppRunner:
+    """Listen; a port that is taken is said in one line."""
+    runner = web.AppRunner(application(sequencer, settings), access_log=None, shutdown_timeout=2.0)
+    await runner.setup()
+    site = web.TCPSite(runner, settings.host, settings.port)
+    try:
+        await site.start()
+    except OSError as error:
+        await runner.cleanup()
+        raise ListenError(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from error
+    return runner
+
+
+def port_of(runner: web.AppRunner) -> int:
+    """The port that was taken, where any would do."""
+    address: Any = runner.addresses[0]
+    return int(address[1])
