@@ -172,7 +172,7 @@ def _commands() -> Mapping[str, LazyCommand]:
             "Prove a table of Poseidon hashes, verify the proof, and see a forged one refused.",
         ),
         "proof": LazyCommand(
-            "benchmarks.proof_command:group", "Make, show and check proofs of example circuits."
+            "benchmarks.proof_command:group", "Make, show and check proofs of the example circuits."
         ),
     }
 

@@ -171,5 +171,7 @@ class Market:
             "series": len(self.series),
             "accounts_with_20_positions": sum(len(positions) >= 20 for positions in held),
             "median_positions": median(len(positions) for positions in held),
-            "median_groups": median(len({group_of(one.series) for one in positions}) for positions in held),
+            "median_expiries": median(
+                len({TERMS[group_of(one.series) - 1][1] for one in positions}) for positions in held
+            ),
         }

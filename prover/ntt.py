@@ -7,6 +7,7 @@ extension     (columns, blowup, height)    coset j, row i: the value at shift * 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -31,8 +32,8 @@ LOG_CHUNK = 12
 LOG_SMALLEST_VECTOR_HEIGHT = 8
 """The vector kernels transpose squares of 256 elements; shorter columns take the scalar ones."""
 
-GROUP_BYTES = 2**24
-"""Columns go through all passes in groups of about 16 MiB: the third-level cache then serves the later passes."""
+GROUP_BYTES = 2**23
+"""Columns go through all passes in groups of about 8 MiB: the third-level cache then serves the later passes."""
 
 Words = NDArray[np.uint32]
 
@@ -152,6 +153,20 @@ def aligned_empty(shape: tuple[int, ...]) -> Words:
     return words[start : start + count].reshape(shape)
 
 
+_KEPT = threading.local()
+"""Buffers of this thread: memory that is new to the process costs more than the transform that runs in it."""
+
+
+def _kept_buffer(purpose: str, shape: tuple[int, ...]) -> Words:
+    """A buffer whose content nobody else in this thread relies on; it grows to the largest size ever asked for."""
+    count = int(np.prod(shape))
+    buffer: Words | None = getattr(_KEPT, purpose, None)
+    if buffer is None or buffer.size < count:
+        buffer = aligned_empty((count,))
+        setattr(_KEPT, purpose, buffer)
+    return buffer[:count].reshape(shape)
+
+
 def _log_height_of(matrix: Montgomery) -> int:
     if matrix.dtype != np.uint32 or matrix.ndim != 2:
         raise TypeError(f"a matrix is uint32 (columns, height), not {matrix.dtype} {matrix.shape}")
@@ -174,9 +189,9 @@ def _groups(columns: int, bytes_each: int) -> list[slice]:
     return [slice(start, min(start + size, columns)) for start in range(0, columns, size)]
 
 
-def _buffer_for(groups: list[slice], height: int) -> Montgomery:
-    """What all groups use in turn: memory that is new to the process costs more than a transform of it."""
-    return aligned_empty((max((group.stop - group.start for group in groups), default=0), height))
+def _group_buffer(groups: list[slice], height: int) -> Montgomery:
+    """Room for the largest group, which all groups use in turn, so that it stays in cache."""
+    return _kept_buffer("group", (max((group.stop - group.start for group in groups), default=0), height))
 
 
 # --- the transforms ---------------------------------------------------------------------------------------------------
@@ -200,7 +215,7 @@ def inverse_transform(matrix: Montgomery, *, threads: int = 1, out: Montgomery |
     quotient = (scale << 32) // PRIME
     chunks = height >> min(log_height, LOG_CHUNK)
     groups = _groups(columns, 8 * height)
-    buffer = _buffer_for(groups, height)
+    buffer = _group_buffer(groups, height)
     for group in groups:
         part, target = matrix[group], result[group]
         source = _tiles_down(part, buffer[: part.shape[0]], chunks, table, threads)
@@ -279,7 +294,7 @@ def low_degree_extension(
     powers = _coset_powers(log_height, shifts, inverse(height))
     chunks = height >> min(log_height, LOG_CHUNK)
     groups = _groups(columns, 4 * height * (1 + len(shifts)))
-    buffer = _buffer_for(groups, height)
+    buffer = _group_buffer(groups, height)
     for group in groups:
         part, values = matrix[group], target[group]
         source = _tiles_down(part, buffer[: part.shape[0]], chunks, inverse_table, threads)
@@ -288,7 +303,8 @@ def low_degree_extension(
             kernels.extend_chunks(
                 source, values, 4 * height // chunks, powers.inner, powers.scales, powers.scaled_factors,
                 inverse_table.factors, inverse_table.quotients, inverse_table.tail,
-                table.factors, table.quotients, table.tail, aligned_empty((height // chunks + 16,)), start, stop,
+                table.factors, table.quotients, table.tail,
+                _kept_buffer("chunk", (height // chunks + 16,)), start, stop,
             )  # fmt: skip
 
         run_slices(threads, chunks * part.shape[0], work, multiple=1)
@@ -327,7 +343,7 @@ def _tiles_down(
         return source
 
     def work(start: int, stop: int) -> None:
-        buffer = aligned_empty((chunks * kernels.TILE // 4 + 16,))
+        buffer = _kept_buffer("tile", (chunks * kernels.TILE // 4 + 16,))
         kernels.tiles_down(source, target, chunks, table.factors, table.quotients, buffer, start, stop)
 
     run_slices(threads, source.size // chunks * 4 // kernels.TILE, work, multiple=1)
@@ -342,7 +358,7 @@ def _tiles_up(matrix: Montgomery, chunks: int, table: Factors, threads: int) -> 
         return
 
     def work(start: int, stop: int) -> None:
-        buffer = aligned_empty((chunks * kernels.TILE // 4 + 16,))
+        buffer = _kept_buffer("tile", (chunks * kernels.TILE // 4 + 16,))
         kernels.tiles_up(matrix, chunks, table.factors, table.quotients, buffer, start, stop)
 
     run_slices(threads, matrix.size // chunks * 4 // kernels.TILE, work, multiple=1)

@@ -83,7 +83,15 @@ def check_nonce(account: Account, nonce: Nonce) -> None:
     Soundness: without it a transfer could be replayed until the account is empty.
     """
     require(nonce == account.nonce, Rejection.NONCE_NOT_NEXT)
-    require(nonce + 1 < 1 << WIDTH_BITS["Nonce"], Rejection.NONCE_EXHAUSTED)
+
+
+def with_nonce_used(account: Account) -> Account:
+    """The same account one nonce later, if there is one.
+
+    Here, not beside the nonce's comparison, because a published record does not repeat the nonce.
+    """
+    require(account.nonce + 1 < 1 << WIDTH_BITS["Nonce"], Rejection.NONCE_EXHAUSTED)
+    return account.with_nonce_used()
 
 
 def raised_floor(account: Account, floor: OrderNumber) -> Account:

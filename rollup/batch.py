@@ -76,7 +76,9 @@ def open_batch(state: State, time: Time) -> tuple[State, BatchOpened] | Rejectio
 
     The contract adds that the time is not after the L1 block's and at most an hour before it.
     """
-    if not fits(time, WIDTH_BITS["Time"]):
+    if not fits(time, WIDTH_BITS["Time"]) or not fits(
+        state.system.batch_number + 1, WIDTH_BITS["BatchNumber"]
+    ):
         return Rejection.FIELD_OUT_OF_RANGE
     if time < state.system.time:
         return Rejection.TIME_RUNS_BACKWARDS
@@ -90,6 +92,8 @@ def serve_item(state: State, queued: QueuedItem, check: SignatureCheck) -> Outco
     Soundness: a batch may be an hour behind L1. Were it allowed to serve an item from its own future, it could serve a
     settlement price before the expiry, where it has no effect, and the group would never be settled.
     """
+    if queued.time < 0:
+        return Rejection.FIELD_OUT_OF_RANGE
     if queued.time > state.system.time:
         return Rejection.QUEUE_ITEM_FROM_FUTURE
     return apply_l1_item(state, queued.item, check)

@@ -3,8 +3,7 @@
     with Client("http://127.0.0.1:8645", account, secret) as client:
         receipt = client.place(Side.BUY, series, price=5_000_000, lots=2)
 
-The client signs and numbers. Numbers of orders begin at the clock's milliseconds, cut to 32 bits and kept rising, so two
-runs of a program never use one twice; a slot that has seen a larger number is asked for it.
+The client signs and numbers: before a slot's first order it asks the node for the largest number the slot has seen.
 A secret never leaves the process: what is sent is what it signed.
 """
 
@@ -15,7 +14,7 @@ import json
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from threading import Thread
-from types import TracebackType
+from time import time
 from typing import Any, Final, Self, TypeVar
 
 import aiohttp
@@ -35,7 +34,6 @@ from rollup.schnorr import SecretKey, sign
 from rollup.state import Deployment
 from rollup.transactions import TAGS, CancelOrders, SettleGroup, Transfer, Withdrawal
 from rollup.units import (
-    WIDTH_BITS,
     AccountId,
     Address,
     Amount,
@@ -62,6 +60,11 @@ ORDER_LIFETIME_SECONDS: Final = 3600
 """How long an order lives if nobody says: a forgotten program's quotes are gone within the hour."""
 
 REQUEST_SECONDS: Final = 30.0
+
+REASONS: Final[Mapping[str, Rejection | Refusal]] = {
+    reason.value: reason for reason in (*Rejection, *Refusal)
+}
+"""Every name that a refusal can carry."""
 
 
 class NodeRefusalError(Exception):
@@ -98,10 +101,7 @@ def unsigned() -> Signature:
 
 
 def _reason(name: str) -> Rejection | Refusal | str:
-    for kind in (Rejection, Refusal):
-        if name in kind:
-            return kind(name)
-    return name
+    return REASONS.get(name, name)
 
 
 class AsyncClient:
@@ -118,7 +118,7 @@ class AsyncClient:
         self._deployment: Deployment | None = None
         self._fee_rate = 0
         self._seconds_ahead = 0.0
-        self._last_number = 0
+        self._numbers: dict[int, int] = {}
 
     async def __aenter__(self) -> Self:
         timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
@@ -156,7 +156,7 @@ class AsyncClient:
             async with self._connections().request(method, self.url + path, **arguments) as response:
                 answer: Json = await response.json(content_type=None)
         except (aiohttp.ClientError, TimeoutError, json.JSONDecodeError) as error:
-            raise NodeUnreachableError(f"{self.url}{path}: {error or type(error).__name__}") from error
+            raise NodeUnreachableError(f"{self.url}{path}: {str(error) or type(error).__name__}") from error
         if response.status >= 400 and "error" in answer:
             raise NodeRefusalError(_reason(answer["error"]), answer.get("detail", ""))
         return answer
@@ -201,7 +201,7 @@ class AsyncClient:
             async with self._connections().get(f"{self.url}/v1/batches/{number}/data") as response:
                 body = await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise NodeUnreachableError(f"{self.url}: {error or type(error).__name__}") from error
+            raise NodeUnreachableError(f"{self.url}: {str(error) or type(error).__name__}") from error
         if response.status >= 400:
             raise NodeRefusalError(_reason(json.loads(body)["error"]))
         return body
@@ -238,9 +238,8 @@ class AsyncClient:
         except NodeRefusalError as refused:
             if refused.reason is not Refusal.ORDER_NUMBER_USED:
                 raise
-        # Another program has used the slot; go on above the number that it has seen.
-        seen = await self.get(f"/v1/accounts/{self._own()}/slots/{signed.order.slot}")
-        self._last_number = max(self._last_number, seen["number"] or 0)
+        # Another program has used the slot: ask again.
+        self._numbers.pop(signed.order.slot, None)
         return await self.send_order(await self.signed_order(OrderWish(side, series, price, lots, **terms)))
 
     async def send_order(self, signed: SignedOrder) -> Json:
@@ -253,7 +252,7 @@ class AsyncClient:
         order = Order(
             self._own(),
             SlotIndex(wish.slot),
-            self._next_number(),
+            await self._next_number(wish.slot),
             wish.side,
             wish.kind,
             group_of(wish.series),
@@ -335,8 +334,126 @@ class AsyncClient:
         """The node's time, as far as it is known."""
         return int(_wall_clock() + self._seconds_ahead)
 
-    def _next_number(self) -> OrderNumber:
-        width = WIDTH_BITS["OrderNumber"]
-        start = int(_wall_clock() * 1000) - NUMBERS_BEGIN_MILLISECONDS & ((1 << width) - 1) >> 1
-        self._last_number = max(self._last_number + 1, start)
-        return OrderNumber(self._last_number)
+    async def _next_number(self, slot: int) -> OrderNumber:
+        """The number after the largest that the slot has seen, and not below the account's floor."""
+        if slot not in self._numbers:
+            seen = (await self.get(f"/v1/accounts/{self._own()}/slots/{slot}"))["number"]
+            floor = (await self.account_state())["order_floor"]
+            # Another task may have asked at the same time.
+            self._numbers[slot] = max(self._numbers.get(slot, 0), floor, 1, 0 if seen is None else seen + 1)
+        number = self._numbers[slot]
+        self._numbers[slot] = number + 1
+        return OrderNumber(number)
+
+
+class Client:
+    """The same client for programs without an event loop: every call waits for its answer."""
+
+    def __init__(
+        self, url: str = DEFAULT_URL, account: int | None = None, secret: SecretKey | None = None
+    ) -> None:
+        self.asynchronous = AsyncClient(url, account, secret)
+        self._loop = asyncio.new_event_loop()
+        self._thread = Thread(target=self._loop.run_forever, name="clearing client", daemon=True)
+        self._is_closed = False
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._wait(self.asynchronous.__aenter__())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connections and the thread."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._wait(self.asynchronous.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def health(self) -> Json:
+        """Whether the node works."""
+        return self._wait(self.asynchronous.health())
+
+    def parameters(self) -> Json:
+        """Deployment, fees, time."""
+        return self._wait(self.asynchronous.parameters())
+
+    def groups(self) -> list[Json]:
+        """Every group with its series."""
+        return self._wait(self.asynchronous.groups())
+
+    def book(self, series: SeriesId, depth: int = 20) -> Json:
+        """The best prices of one series."""
+        return self._wait(self.asynchronous.book(series, depth))
+
+    def trades(self, count: int = 50) -> list[Json]:
+        """The newest trades, newest first."""
+        return self._wait(self.asynchronous.trades(count))
+
+    def batches(self, count: int = 50) -> list[Json]:
+        """The newest batches, newest first."""
+        return self._wait(self.asynchronous.batches(count))
+
+    def batch(self, number: int) -> Json:
+        """One batch."""
+        return self._wait(self.asynchronous.batch(number))
+
+    def batch_data(self, number: int) -> bytes:
+        """The bytes that a batch publishes."""
+        return self._wait(self.asynchronous.batch_data(number))
+
+    def account_state(self, account: int | None = None) -> Json:
+        """An account with its margin."""
+        return self._wait(self.asynchronous.account_state(account))
+
+    def open_orders(self, account: int | None = None) -> list[Json]:
+        """An account's orders in the book."""
+        return self._wait(self.asynchronous.open_orders(account))
+
+    def input(self, sequence: int) -> Json:
+        """One acknowledged input."""
+        return self._wait(self.asynchronous.input(sequence))
+
+    def place(self, side: Side, series: SeriesId, price: int, lots: int, **terms: Any) -> Json:
+        """Sign and place an order."""
+        return self._wait(self.asynchronous.place(side, series, price, lots, **terms))
+
+    def send_order(self, signed: SignedOrder) -> Json:
+        """Send an order that is signed already."""
+        return self._wait(self.asynchronous.send_order(signed))
+
+    def cancel(self, slot: int, number: int) -> Json:
+        """Take one order out of the book."""
+        return self._wait(self.asynchronous.cancel(slot, number))
+
+    def cancel_all(self) -> list[Json]:
+        """Take every order of the account out of the book."""
+        return self._wait(self.asynchronous.cancel_all())
+
+    def raise_floor(self, floor: int) -> Json:
+        """Kill every order below a number, for Ethereum to see."""
+        return self._wait(self.asynchronous.raise_floor(floor))
+
+    def transfer(self, receiver: int, amount: int) -> Json:
+        """Send cash to another account."""
+        return self._wait(self.asynchronous.transfer(receiver, amount))
+
+    def withdraw(self, amount: int) -> Json:
+        """Ask for cash."""
+        return self._wait(self.asynchronous.withdraw(amount))
+
+    def settle(self, account: int, group: int) -> Json:
+        """Settle one account in one fixed group."""
+        return self._wait(self.asynchronous.settle(account, group))
+
+
+def _wall_clock() -> float:
+    return time()

@@ -193,7 +193,8 @@ def key_refusal(key: TradingKey) -> SignatureRefusal | None:
     if key.suite not in SUITE_HASHES:
         return SignatureRefusal.SUITE_UNKNOWN
     point = decode(key_elements(key))
-    if isinstance(point, PointRefusal):
+    # Soundness: cut elsewhere than in the middle, the same numbers would be a second spelling of one key.
+    if isinstance(point, PointRefusal) or point.x != key.x:
         return SignatureRefusal.KEY_NOT_A_POINT
     return SignatureRefusal.KEY_IN_FIXED_TABLE if is_multiple_of_fixed_table(point) else None
 
@@ -221,7 +222,8 @@ def form_refusal(key: TradingKey, message: Sequence[int], signature: Signature) 
     refusal = key_refusal(key)
     if refusal is not None:
         return refusal
-    if isinstance(decode(signature.commitment_x + signature.commitment_y), PointRefusal):
+    commitment = decode(signature.commitment_x + signature.commitment_y)
+    if isinstance(commitment, PointRefusal) or commitment.x != signature.commitment_x:
         return SignatureRefusal.COMMITMENT_NOT_A_POINT
     if not 0 <= signature.response < ORDER:
         return SignatureRefusal.RESPONSE_NOT_REDUCED

@@ -39,7 +39,7 @@ def run_limited(command: Sequence[str | Path], folder: Path, limit_seconds: floa
             _end(child)
             raise
     if child.returncode != 0:
-        raise click.ClickException(f"{_name(command)} failed: {complaint(f'{output}\n{errors}')}")
+        raise click.ClickException(f"{_name(command)} failed: {complaint(output + errors)}")
     return COLOUR.sub("", output)
 
 

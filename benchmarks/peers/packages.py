@@ -18,7 +18,7 @@ PUBLISHED_BEFORE = "2026-07-05"
 """What these packages need is taken as it was then, so that a later install gets the same code."""
 
 INSTALL_SECONDS = 300
-"""How long npm may take: it fetches some 20 MB."""
+"""How long npm may take: 80 MB lie in the folder afterwards."""
 
 
 class CannotInstallError(Exception):

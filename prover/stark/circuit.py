@@ -58,6 +58,11 @@ def check_circuit(circuit: Circuit) -> None:
     """Refuse what could not be proved soundly whatever the heights are."""
     if not circuit.tables:
         raise CircuitError(f"circuit {circuit.name} has no table")
+    # A proof's heading holds the name in one length byte and printable characters.
+    if not (0 < len(circuit.name) < 256 and all(" " < letter <= "~" for letter in circuit.name)):
+        raise CircuitError(f"circuit {circuit.name!r}: a name has 1 to 255 printable ASCII letters and no space")
+    if len(set(circuit.public_names)) != len(circuit.public_names):
+        raise CircuitError(f"circuit {circuit.name}: two public values have the same name")
     names = [table.name for table in circuit.tables]
     if len(set(names)) != len(names):
         raise CircuitError(f"circuit {circuit.name}: two tables have the same name")
@@ -78,7 +83,11 @@ def _check_table(table: Table) -> None:
         # Soundness: a column that no constraint and no message reads can hold anything; it is a mistake.
         if (CellKind.MAIN, 0, index) not in used:
             raise CircuitError(f"table {table.name}: nothing reads column {column}")
-    for cell in cells_of(constraint.polynomial for constraint in table.constraints):
+    for round in range(1, len(table.challenge_counts) + 1):
+        for index, name in enumerate(table.challenge_names(round)):
+            if (CellKind.CHALLENGE_COLUMN, round, index) not in used:
+                raise CircuitError(f"table {table.name}: nothing reads challenge column {name}")
+    for cell in cells_of(polynomials):
         if cell.kind is CellKind.CHALLENGE_COLUMN:
             if cell.index >= len(table.challenge_names(cell.round)):
                 raise CircuitError(

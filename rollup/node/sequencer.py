@@ -43,7 +43,7 @@ from rollup.node.news import batch_news, level_news, trade_news
 from rollup.node.ports import Clock, QueueSource
 from rollup.node.refusals import Refusal
 from rollup.node.storage import Checkpoint, DataDirectory, JournalRow, Stage, StorageError
-from rollup.node.verified import VerifiedSignatures, verified_together
+from rollup.node.verified import VerifiedSignatures, load_kernels, verified_together
 from rollup.orders import SignedOrder
 from rollup.outcome import Transaction
 from rollup.rejections import Rejection
@@ -176,6 +176,8 @@ class Sequencer:
     async def start(self) -> Restart:
         """Read the disk, replay what the last checkpoint does not hold, and begin to serve."""
         began = perf_counter()
+        loop = asyncio.get_running_loop()
+        loading = loop.run_in_executor(self._verifying, load_kernels)
         checkpoints = self.directory.checkpoints
         if checkpoints.is_empty():
             checkpoints.begin_with(self._genesis)
@@ -186,6 +188,7 @@ class Sequencer:
         engine.restore(checkpoint.sequence, checkpoint.resting, checkpoint.seen)
         leaves = checkpoint.state.all_leaves()
         unsaved, replayed = self._replay(checkpoint)
+        await loading
         self.restart = Restart(
             engine.sequence,
             replayed,
@@ -196,7 +199,6 @@ class Sequencer:
         )
         self._opened_at = perf_counter()
         self._schedule_settlements(engine.state)
-        loop = asyncio.get_running_loop()
 
         async def build_tree() -> None:
             await loop.run_in_executor(self._hashing, self._build_tree, leaves, checkpoint.root)

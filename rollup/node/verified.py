@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from rollup.authority import Signature, SignatureCheck, TradingKey
-from rollup.schnorr_batch import SignedMessage, verify_many
+from rollup.schnorr import SecretKey, SignatureSuite
+from rollup.schnorr_batch import SignedMessage, sign_many, verify_many
 
 Statement = tuple[TradingKey, tuple[int, ...]]
 """What a signature says: whose word, and which."""
@@ -58,3 +59,12 @@ class VerifiedSignatures:
 def verified_together(signed: Sequence[SignedMessage]) -> list[bool]:
     """Verify many signatures at once; the numbers are anybody's, so each answer stands alone."""
     return [refusal is None for refusal in verify_many(signed).refusals]
+
+
+def load_kernels() -> None:
+    """Verify a signature of our own, so that the first person's order does not wait for kernels to be loaded."""
+    secret = SecretKey(SignatureSuite.SEPTIC_POSEIDON16_20, 1 << 100)
+    message = (int(secret.suite), *range(40))
+    (signature,) = sign_many([secret], [message])
+    if verified_together([SignedMessage(secret.trading_key, message, signature)]) != [True]:
+        raise ArithmeticError("the kernels refuse a signature that they made")

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rollup.admission import changes_to, check_nonce, checked_signature, known_account, raised_floor
+from rollup.admission import (
+    changes_to,
+    check_nonce,
+    checked_signature,
+    known_account,
+    raised_floor,
+    with_nonce_used,
+)
 from rollup.authority import Authority, Signature, SignatureCheck
 from rollup.events import Event, OrdersCancelled
 from rollup.outcome import Record, Transaction
@@ -22,7 +29,7 @@ class CancelOrdersRecord(Record):
 
     def clear(self, state: State) -> tuple[State, Event]:
         """Raise the floor."""
-        account = known_account(state, self.account).with_nonce_used()
+        account = with_nonce_used(known_account(state, self.account))
         after = raised_floor(account, self.order_floor)
         return state.with_leaves(after), OrdersCancelled(changes_to(state, after))
 

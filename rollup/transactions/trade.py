@@ -151,13 +151,14 @@ class Trade(Transaction):
         buy, sell = self.buy.order, self.sell.order
         parameters = state.system.parameters
         # The pair.
-        require(buy.side is Side.BUY and sell.side is Side.SELL, Rejection.ORDERS_NOT_OPPOSITE)
+        require(buy.side == Side.BUY and sell.side == Side.SELL, Rejection.ORDERS_NOT_OPPOSITE)
         require(buy.account != sell.account, Rejection.SAME_ACCOUNT)
         require(buy.series == sell.series, Rejection.SERIES_DIFFER)
         require(buy.limit_price >= sell.limit_price, Rejection.PRICES_DO_NOT_CROSS)
         maker, taker = (buy, sell) if self.buyer_is_maker else (sell, buy)
-        require(maker.kind is not OrderKind.IMMEDIATE, Rejection.MAKER_ORDER_IS_IMMEDIATE)
-        require(taker.kind is not OrderKind.POST_ONLY, Rejection.TAKER_ORDER_IS_POST_ONLY)
+        # Compared by value: a plain number that means the same must not slip through.
+        require(maker.kind != OrderKind.IMMEDIATE, Rejection.MAKER_ORDER_IS_IMMEDIATE)
+        require(taker.kind != OrderKind.POST_ONLY, Rejection.TAKER_ORDER_IS_POST_ONLY)
         require(maker.max_fee_rate >= parameters.maker_fee_rate, Rejection.FEE_ABOVE_MAXIMUM)
         require(taker.max_fee_rate >= parameters.taker_fee_rate, Rejection.FEE_ABOVE_MAXIMUM)
         group = known_group(state, buy.group)

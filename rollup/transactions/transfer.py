@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rollup.admission import changes_to, check_nonce, checked_signature, known_account, met_margin
+from rollup.admission import (
+    changes_to,
+    check_nonce,
+    checked_signature,
+    known_account,
+    met_margin,
+    with_nonce_used,
+)
 from rollup.authority import Authority, Signature, SignatureCheck
 from rollup.events import Event, Transferred
 from rollup.outcome import Record, Transaction, require
@@ -30,7 +37,7 @@ class TransferRecord(Record):
         sender = known_account(state, self.sender)
         receiver = known_account(state, self.receiver)
         # Computation.
-        sender = sender.with_nonce_used().with_cash(sender.cash - self.amount)
+        sender = with_nonce_used(sender).with_cash(sender.cash - self.amount)
         margin = met_margin(state, sender)
         # Effects.
         after = (sender, receiver.with_cash(receiver.cash + self.amount))

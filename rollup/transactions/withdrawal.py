@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rollup.admission import changes_to, check_nonce, checked_signature, known_account, met_margin
+from rollup.admission import (
+    changes_to,
+    check_nonce,
+    checked_signature,
+    known_account,
+    met_margin,
+    with_nonce_used,
+)
 from rollup.authority import Authority, Signature, SignatureCheck
 from rollup.events import Claim, Event, Withdrawn
 from rollup.outcome import Record, Transaction, require
@@ -28,7 +35,7 @@ class WithdrawalRecord(Record):
         require(self.amount > 0, Rejection.AMOUNT_IS_ZERO)
         account = known_account(state, self.account)
         # Computation.
-        account = account.with_nonce_used().with_cash(account.cash - self.amount)
+        account = with_nonce_used(account).with_cash(account.cash - self.amount)
         margin = met_margin(state, account)
         # Effects.
         after = (account, with_owed(state.system, state.system.owed - self.amount))

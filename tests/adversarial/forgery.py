@@ -44,7 +44,6 @@ def weak_parameters(
     )
 
 
-
 class DeafTranscript(KeccakTranscript):
     """A transcript that does not hear the messages under some labels."""
 
@@ -148,7 +147,11 @@ def assert_refused_by_one_check(
 
 
 def assert_only_absorbing_refuses(
-    key: VerificationKey, statement: Sequence[int], proof: NumberProof, reason: Reason, labels: Collection[Label]
+    key: VerificationKey,
+    statement: Sequence[int],
+    proof: NumberProof,
+    reason: Reason,
+    labels: Collection[Label],
 ) -> None:
     """The verifier refuses for this reason, and one whose transcript is deaf to the labels is fooled."""
     assert verdict(key, statement, proof) is reason
@@ -220,7 +223,9 @@ class Forging(Proving):
         queries = self.answer_the_queries(words)
         roots = tuple(map(self.fold_root, words))
         return Proved(
-            Proof(tuple(self.roots), tuple(self.bus_sums), openings, roots, final, tuple(self.nonces), queries),
+            Proof(
+                tuple(self.roots), tuple(self.bus_sums), openings, roots, final, tuple(self.nonces), queries
+            ),
             self.positions,
         )
 
@@ -314,9 +319,7 @@ class Forging(Proving):
             tuple(self.roots), tuple(self.bus_sums), openings, (), (), tuple(self.nonces), ()
         )
         public = [Number(value) for value in self.statement]
-        verification = Verification(
-            meter, self.key.verification, None, public, lift_proof(messages)
-        )
+        verification = Verification(meter, self.key.verification, None, public, lift_proof(messages))
         verification.challenges = Challenges(
             [[Quintic(value) for value in drawn] for drawn in self.challenges],
             Quintic(self.combiner),

@@ -79,7 +79,9 @@ def test_an_exchange_in_another_order_is_accepted(key: ProvingKey) -> None:
     ],
     ids=["sent_only", "received_only", "twice_for_once", "padding_that_sends", "padding_that_receives"],
 )
-def test_a_message_on_one_side_only_is_refused(key: ProvingKey, sent: Montgomery, received: Montgomery) -> None:
+def test_a_message_on_one_side_only_is_refused(
+    key: ProvingKey, sent: Montgomery, received: Montgomery
+) -> None:
     forged = honest_proof(key, [sent, received])
     assert_refused_by_one_check(key.verification, [], forged, UNBALANCED)
 
@@ -111,7 +113,9 @@ def counted(air: AirBuilder, direction: Direction, count: Expression | int, weig
     air._interactions.append(Interaction(SINGLES, direction, (value,), lift(count), weight))
 
 
-def unchecked_key(tables: list[tuple[str, Callable[[AirBuilder], None]]], heights: tuple[int, ...]) -> ProvingKey:
+def unchecked_key(
+    tables: list[tuple[str, Callable[[AirBuilder], None]]], heights: tuple[int, ...]
+) -> ProvingKey:
     """A key of a circuit that `make_verification_key` would refuse."""
     built = []
     for name, constrain in tables:
@@ -170,7 +174,9 @@ def test_a_circuit_whose_receivers_may_choose_their_counts_has_no_bounded_receiv
 
     tables = [("sender", sends), ("receiver", receives_and_provides)]
     lax = unchecked_key(tables, (1, 1))
-    forged = honest_proof(lax, [rows((5, 1), (5, 0)), encode(np.array([[6, 0], [1, 0], [6, 5], [PRIME - 1, 1]]))])
+    forged = honest_proof(
+        lax, [rows((5, 1), (5, 0)), encode(np.array([[6, 0], [1, 0], [6, 5], [PRIME - 1, 1]]))]
+    )
     assert verdict(lax.verification, [], forged) is None
     with pytest.raises(CircuitError) as refusal:
         check_circuit(lax.verification.circuit)
@@ -229,7 +235,9 @@ def one_and_two(identifier: int) -> Circuit:
     [([5], [5, 0]), ([5, 6], [6, 5]), ([1, 0], [0, 1]), ([0], [0, 0])],
     ids=["padded", "swapped", "shifted", "zeros"],
 )
-def test_messages_of_other_length_or_order_have_other_fingerprints(first: list[int], second: list[int]) -> None:
+def test_messages_of_other_length_or_order_have_other_fingerprints(
+    first: list[int], second: list[int]
+) -> None:
     """With one identifier, which no circuit may give to two buses, the arity alone tells lengths apart."""
     chi, tau = 1234567, 7654321
 

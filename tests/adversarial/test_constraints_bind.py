@@ -334,7 +334,9 @@ def test_accesses_that_are_sorted_against_time_are_refused() -> None:
 @pytest.mark.parametrize("rows", [4, 16])
 def test_a_preprocessed_column_of_another_length_is_no_key(rows: int) -> None:
     content = encode(np.arange(rows))[None, :]
-    with pytest.raises(CircuitError, match=rf"the preprocessed matrix is uint32 \(1, {rows}\), not uint32 \(1, 8\)"):
+    with pytest.raises(
+        CircuitError, match=rf"the preprocessed matrix is uint32 \(1, {rows}\), not uint32 \(1, 8\)"
+    ):
         proving_key(specimen.lookup_circuit(), (2, 3), [None, content])
 
 

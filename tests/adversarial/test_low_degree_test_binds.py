@@ -278,7 +278,9 @@ def test_every_column_enters_the_low_degree_test_at_the_point() -> None:
     proof = honest_proof(everything, specimen.fill(), specimen.STATEMENT)
     public = [Number(value) for value in specimen.STATEMENT]
     key = everything.verification
-    run = Verification(NumberArithmetic(key.parameters), key, key.preprocessed_root, public, lift_proof(proof))
+    run = Verification(
+        NumberArithmetic(key.parameters), key, key.preprocessed_root, public, lift_proof(proof)
+    )
     run.run()
     combined = [entry for deep in run._deep_inputs().values() for entry in deep.current]
     every_column = {
@@ -313,7 +315,9 @@ class RightOnOneRow(Forging):
         self.point = self.transcript.challenge_extension(Label.OUT_OF_DOMAIN)
         here, there = ((int(value), 0, 0, 0, 0) for value in decode(self.traces[0])[0, ROW : ROW + 2])
         openings = ((OpenedMatrix((here,), (there,)),), (self._open_quotient(0),))
-        opened = [value for phase in openings for matrix in phase for value in (*matrix.current, *matrix.next)]
+        opened = [
+            value for phase in openings for matrix in phase for value in (*matrix.current, *matrix.next)
+        ]
         self.transcript.absorb_extension(Label.OPENINGS, opened)
         return openings
 

@@ -107,9 +107,7 @@ class ProductAfterTheCombiner(Forging):
         def minus(value: int) -> Extension:
             return field.subtract(shift, field.from_base(value))
 
-        ratios = [
-            field.multiply(minus(a), field.inverse(minus(b))) for a, b in zip(left, right, strict=True)
-        ]
+        ratios = [field.multiply(minus(a), field.inverse(minus(b))) for a, b in zip(left, right, strict=True)]
         tail = field.inverse(minus(right[0]))
         for ratio in ratios[1:]:
             tail = field.multiply(tail, ratio)
@@ -206,7 +204,9 @@ class QuotientAfterTheOutOfDomainPoint(Forging):
             tuple(
                 self._open_quotient(matrix.table)
                 if phase.name == "quotient"
-                else self._open_matrix(phase.name, matrix.table, matrix.next_columns, weights[matrix.log_height])
+                else self._open_matrix(
+                    phase.name, matrix.table, matrix.next_columns, weights[matrix.log_height]
+                )
                 for matrix in phase.matrices
             )
             for phase in self.shape.phases

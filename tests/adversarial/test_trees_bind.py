@@ -197,7 +197,9 @@ def test_a_column_moved_from_one_matrix_to_the_next_is_refused() -> None:
     assert verdict(key.verification, [], forged) is Reason.SHAPE
 
 
-def test_a_shorter_matrix_opened_at_a_neighbours_place_is_refused(key: ProvingKey, proof: NumberProof) -> None:
+def test_a_shorter_matrix_opened_at_a_neighbours_place_is_refused(
+    key: ProvingKey, proof: NumberProof
+) -> None:
     """The row exists in the tree, but where the tree has it another query looks."""
     rows = [query.phases[1].rows for query in proof.queries]
     other = next(row for row in rows if row[1] != rows[0][1])

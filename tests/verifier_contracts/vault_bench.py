@@ -210,6 +210,22 @@ class House:
         """Read something."""
         return self.contract.functions[name](*arguments).call({"gas": TRANSACTION_GAS})
 
+    def word(self, address: str, slot: int) -> int:
+        """Read a word of storage: far faster than a call."""
+        backend: Any = self.tester.backend
+        return int(backend.get_storage(to_canonical_address(address), slot, "pending"))
+
+    def variable(self, name: str, width: int) -> int:
+        """Read a state variable of the clearing house by its place in the storage layout."""
+        (place,) = [each for each in load_artifact("ClearingHouse").storage if each.split()[1] == name]
+        slot, offset = (int(part) for part in place.split()[0].split(":"))
+        return self.word(self.address, slot) >> 8 * offset & ((1 << 8 * width) - 1)
+
+    def balance(self, holder: str) -> int:
+        """Read a balance of the practice token, whose balances are its second variable."""
+        slot = keccak256(int(holder, 16).to_bytes(32, "big") + (1).to_bytes(32, "big"))
+        return self.word(self.token.address, int.from_bytes(slot, "big"))
+
     # ------------------------------------------------------------------------------------------------- clock
 
     @property

@@ -26,7 +26,7 @@ def test_machine_code_is_kept_in_a_folder_named_after_the_sources(
     assert compiler.cache_folder() == tmp_path / compiler.kernel_digest()
     assert compiler.kernel(increment)(41) == 42
     # Other packages' kernels do not land in our folder.
-    assert numba.config.CACHE_DIR != str(tmp_path / compiler.kernel_digest())
+    assert str(tmp_path / compiler.kernel_digest()) != numba.config.CACHE_DIR
     if not numba.config.DISABLE_JIT:
         assert list((tmp_path / compiler.kernel_digest()).rglob("*.nbi"))
     compiler.cache_folder.cache_clear()

@@ -36,44 +36,38 @@ def words64(seed: int, below: int = 2**64 - 1) -> Any:
 
 def run32(operation: Any, *vectors: Any) -> Any:
     """Call a lane-wise operation from a kernel, on 32-bit lanes."""
+
+    @kernel
+    def one(a: Any, out: Any) -> None:
+        simd.store32(out, 0, operation(simd.load32(a, 0)))
+
+    @kernel
+    def two(a: Any, b: Any, out: Any) -> None:
+        simd.store32(out, 0, operation(simd.load32(a, 0), simd.load32(b, 0)))
+
+    @kernel
+    def three(a: Any, b: Any, c: Any, out: Any) -> None:
+        simd.store32(out, 0, operation(simd.load32(a, 0), simd.load32(b, 0), simd.load32(c, 0)))
+
     out = np.zeros(16, dtype=np.uint32)
-    if len(vectors) == 1:
-
-        @kernel
-        def call(a: Any, out: Any) -> None:
-            simd.store32(out, 0, operation(simd.load32(a, 0)))
-
-    elif len(vectors) == 2:
-
-        @kernel
-        def call(a: Any, b: Any, out: Any) -> None:  # type: ignore[misc]  # one of three signatures
-            simd.store32(out, 0, operation(simd.load32(a, 0), simd.load32(b, 0)))
-
-    else:
-
-        @kernel
-        def call(a: Any, b: Any, c: Any, out: Any) -> None:  # type: ignore[misc]  # one of three signatures
-            simd.store32(out, 0, operation(simd.load32(a, 0), simd.load32(b, 0), simd.load32(c, 0)))
-
+    call: Any = (one, two, three)[len(vectors) - 1]
     call(*vectors, out)
     return out
 
 
 def run64(operation: Any, *vectors: Any) -> Any:
     """Call a lane-wise operation from a kernel, on 64-bit lanes."""
+
+    @kernel
+    def one(a: Any, out: Any) -> None:
+        simd.store64(out, 0, operation(simd.load64(a, 0)))
+
+    @kernel
+    def two(a: Any, b: Any, out: Any) -> None:
+        simd.store64(out, 0, operation(simd.load64(a, 0), simd.load64(b, 0)))
+
     out = np.zeros(8, dtype=np.uint64)
-    if len(vectors) == 1:
-
-        @kernel
-        def call(a: Any, out: Any) -> None:
-            simd.store64(out, 0, operation(simd.load64(a, 0)))
-
-    else:
-
-        @kernel
-        def call(a: Any, b: Any, out: Any) -> None:  # type: ignore[misc]  # one of two signatures
-            simd.store64(out, 0, operation(simd.load64(a, 0), simd.load64(b, 0)))
-
+    call: Any = (one, two)[len(vectors) - 1]
     call(*vectors, out)
     return out
 

@@ -45,7 +45,7 @@ def test_the_exception_of_any_slice_is_raised_after_all_have_ended(failing: int)
             raise ArithmeticError(f"slice {start}")
         ended.append(start)
 
-    with pytest.raises(ArithmeticError, match=f"^slice {failing}$"):
+    with pytest.raises(ArithmeticError, match=rf"^slice {failing}$"):
         run_slices(3, 48, work)
     assert sorted(ended) == [start for start in (0, 16, 32) if start != failing]
 

@@ -1,0 +1,84 @@
+"""`bench clearing`: how fast the clearing house admits, clears, hashes and comes back."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from cli import json_option, print_json
+
+PARTS = ("rules", "tree", "admission", "acknowledgement", "restart")
+
+
+def measure(seed: int, seconds: float, parts: tuple[str, ...]) -> dict[str, Any]:
+    """Every figure that was asked for, in one object."""
+    from benchmarks import clearing_figures as figures
+    from benchmarks.machine import describe
+
+    result: dict[str, Any] = {}
+    if "rules" in parts:
+        result |= figures.trades_and_signatures(seed)
+    if "tree" in parts:
+        result |= figures.tree_figures(seed)
+    if "admission" in parts or "acknowledgement" in parts:
+        result |= figures.admission(seed)
+    if "acknowledgement" in parts:
+        result |= figures.acknowledgement(seed, result["orders_admitted_per_second"] / 2, seconds)
+    if "restart" in parts:
+        result |= figures.restart(seed)
+    return result | {"machine": asdict(describe())}
+
+
+@click.command()
+@click.option(
+    "--seed", default=7, show_default=True, type=click.IntRange(0), help="Makes the workload repeatable."
+)
+@click.option(
+    "--seconds",
+    default=60.0,
+    show_default=True,
+    type=click.FloatRange(1),
+    help="Length of the open-loop run.",
+)
+@click.option(
+    "--only", multiple=True, type=click.Choice(PARTS), help="Measure this part only; may be repeated."
+)
+@json_option
+def command(seed: int, seconds: float, only: tuple[str, ...], as_json: bool) -> None:
+    """Measure admission, clearing, the state tree, acknowledgements over HTTP and restart.
+
+    \b
+    Examples:
+      clearing bench clearing
+      clearing bench clearing --json
+      clearing bench clearing --only rules --only tree
+      clearing bench clearing --only acknowledgement --seconds 10
+    """  # noqa: D301 - the backspace is click's own mark for a paragraph that is not rewrapped
+    result = measure(seed, seconds, only or PARTS)
+    if as_json:
+        print_json(result)
+        return
+    for line in describe_result(result):
+        click.echo(line)
+
+
+FIGURES = {
+    "orders_admitted_per_second": "orders admitted a second, verified and on the disk",
+    "trades_applied_per_second": "trades applied a second, state tree included",
+    "ack_p99_ms": "order to acknowledgement over HTTP, 99th percentile, ms",
+    "signature_verifications_per_second": "signatures verified a second, one core",
+    "restart_seconds": "restart with 100,000 accounts after 1,000,000 trades, s",
+    "l1_bytes_per_trade": "bytes of L1 data a trade",
+    "tree_build_seconds": "state tree of 100,000 accounts built, s",
+    "tree_update_ms": "state tree after 4,096 trades, ms",
+}
+
+
+def describe_result(result: dict[str, Any]) -> list[str]:
+    """The figures that people ask for, one a line."""
+    lines = [f"{result[name]:>12,.2f}  {meaning}" for name, meaning in FIGURES.items() if name in result]
+    if "mix" in result:
+        lines.append("workload: " + ", ".join(f"{name} {value}" for name, value in result["mix"].items()))
+    return lines
