@@ -6,16 +6,28 @@ COMMANDS = {
     "machine": LazyCommand(
         "benchmarks.machine:command", "Describe the machine that every result is kept with."
     ),
-    "prover": LazyCommand("benchmarks.prover_bench:command", "Prove a workload end to end and verify it."),
-    "scaling": LazyCommand("benchmarks.scaling_bench:command", "Compare the time a cell as tables grow."),
-    "first-proof": LazyCommand(
-        "benchmarks.first_proof_bench:command", "Time the first proof, without and with kernels on disk."
+    "prover": LazyCommand(
+        "benchmarks.prover_bench:command",
+        "Prove a workload end to end (fill, commit, prove) and verify it in a fresh process without numba.",
     ),
-    "kernels": LazyCommand("benchmarks.kernels_bench:command", "Time every kernel beside its floor."),
+    "scaling": LazyCommand(
+        "benchmarks.scaling_bench:command",
+        "Prove Poseidon tables of growing height and compare the time a cell.",
+    ),
+    "first-proof": LazyCommand(
+        "benchmarks.first_proof_bench:command",
+        "Start a process and make a proof of 2^10 hashes, with an empty kernel cache and with a full one.",
+    ),
+    "kernels": LazyCommand(
+        "benchmarks.kernels_bench:command", "Time the kernels: field, transforms, hashes, constraints."
+    ),
     "peers": LazyCommand(
         "benchmarks.peers_bench:command",
         "Prove two-to-one hashes with circom 2 and snarkjs and compare the time a hash.",
     ),
-    "all": LazyCommand("benchmarks.all_bench:command", "Measure everything and write the results and plots."),
+    "all": LazyCommand(
+        "benchmarks.all_bench:command",
+        "Run every benchmark of the prover, keep the results as JSON and draw the plots.",
+    ),
 }
 """The commands of `clearing bench`, by name: a new benchmark is a file here and a line in this table."""

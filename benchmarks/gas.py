@@ -62,7 +62,9 @@ def measure_owners(meter: GasMeter) -> None:
     """What depositors and owners send."""
     house, dollars = meter.house, 100 * 10**6
     house.deposit(house.bob)
-    meter.measure("deposit, which opens the account", house.function("deposit", house.alice, dollars), house.alice)
+    meter.measure(
+        "deposit, which opens the account", house.function("deposit", house.alice, dollars), house.alice
+    )
     meter.measure("deposit, again", house.function("deposit", house.alice, dollars), house.alice)
     charge = house.call("forcedItemCharge")
     key = [0x7F000000] * 7
@@ -93,7 +95,9 @@ def measure_governor(meter: GasMeter, expiry: int) -> None:
 def measure_batches(meter: GasMeter) -> None:
     """What the sequencer, a prover and a claimant send."""
     house, noise = meter.house, random.Random(1)
-    batch = house.prepare([(house.alice, 10 + index) for index in range(100)], noise.randbytes(1000 * TRADE_BYTES))
+    batch = house.prepare(
+        [(house.alice, 10 + index) for index in range(100)], noise.randbytes(1000 * TRADE_BYTES)
+    )
     meter.measure("begin", house.begin(batch), house.sequencer)
     append = house.function("append", batch.published)
     meter.measure("append 1,000 trades, 8 queue items, 100 claims", append, house.sequencer)

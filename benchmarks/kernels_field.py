@@ -43,7 +43,9 @@ DOT_LIMIT = "30 vector instructions for 16 cells and five planes; at four a cycl
 EXTENSION_LIMIT = (
     "25 products of two halves, 9 reductions: some 250 vector instructions for 16 elements, 1 ns"
 )
-INVERSE_LIMIT = "four products an element, 0.2 ns, each of which waits for the one before"
+INVERSE_LIMIT = (
+    "three products an element and one inversion for 4,096: 0.2 ns; four chains of products run side by side"
+)
 
 
 @kernel

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from rollup.instruments import Group, SeriesId, group_of, has_whole_terms
+from rollup.fields import is_in_range
+from rollup.instruments import Group, SeriesId, group_of, has_whole_terms, strike_of
+from rollup.leaf_formats import POOL_OFFSET
 from rollup.margin import group_payoff, margin_of
-from rollup.state import Account, OrderSlot, Position, State, index_of_leaf
-from rollup.units import MAX_POSITIONS, MAX_SERIES, VAULT_CAP, WIDTH_BITS, fits
+from rollup.state import NO_ACCOUNT, Account, OrderSlot, Position, State, System, index_of_leaf
+from rollup.units import MAX_POSITIONS, MAX_SERIES, VAULT_CAP, WIDTH_BITS, Time, fits
 
 
 def broken_invariants(state: State) -> list[str]:
@@ -16,7 +18,7 @@ def broken_invariants(state: State) -> list[str]:
     return [
         *_books(state),
         *(fault for account in state.accounts() for fault in _account(state, account)),
-        *(fault for group in state.groups() for fault in _group(group)),
+        *(fault for group in state.groups() for fault in _group(group, state.system.time)),
         *_slots(state),
     ]
 
@@ -29,6 +31,12 @@ def _books(state: State) -> Iterator[str]:
         yield f"cash and pools are {held}, but deposits less withdrawals are {state.system.owed}"
     if not 0 <= state.system.owed <= VAULT_CAP:
         yield f"the clearing house owes {state.system.owed}, outside the vault's bounds"
+    parameters = state.system.parameters
+    has_fees = parameters.maker_fee_rate > 0 or parameters.taker_fee_rate > 0
+    if state.account(parameters.treasury) is None and (has_fees or parameters.treasury != NO_ACCOUNT):
+        yield f"fees go to account {parameters.treasury}, which there is not"
+    if not all(is_in_range(part) for part in (state.system, state.system.deployment, parameters)):
+        yield "the system leaf has a number that does not fit"
     lots: dict[SeriesId, int] = defaultdict(int)
     open_payoff: dict[int, int] = defaultdict(int)
     fixed = {group.group: group for group in groups if group.settlement_price is not None}
@@ -53,6 +61,10 @@ def _account(state: State, account: Account) -> Iterator[str]:
     series = [position.series for position in account.positions]
     if not 0 < account.account < 1 << WIDTH_BITS["AccountId"]:
         yield f"{name} has an id that no account may have"
+    if not fits(account.owner, WIDTH_BITS["Address"]) or (
+        account.key is not None and not is_in_range(account.key)
+    ):
+        yield f"{name} has an owner or a key that does not fit"
     if series != sorted(set(series)):
         yield f"{name} has positions out of order"
     if len(series) > MAX_POSITIONS:
@@ -78,17 +90,42 @@ def _is_listed(state: State, series: SeriesId) -> bool:
     return group is not None and group.lists(series)
 
 
-def _group(group: Group) -> Iterator[str]:
+def _group(group: Group, now: Time) -> Iterator[str]:
     """One group."""
     name = f"group {group.group}"
+    if not all(fits(value, bits) for value, bits in _group_widths(group)):
+        yield f"{name} has a number that does not fit"
     if not has_whole_terms(group.cap, group.tick_micro_dollars, group.lot_micro_units, group.tick_value):
         yield f"{name} has terms that do not come out whole"
     if len(group.series) > MAX_SERIES or len(set(group.series)) != len(group.series):
         yield f"{name} lists too many series, or one twice"
+    # Soundness: the margin walk visits the strikes between zero and the cap and no others.
+    misplaced = [
+        series
+        for series in group.series
+        if group_of(series) != group.group or not 0 < strike_of(series) < group.cap
+    ]
+    if misplaced:
+        yield f"{name} lists series that are not its own or lie outside its cap: {misplaced}"
+    if group.settlement_price is not None and now < group.expiry:
+        yield f"{name} is fixed before it expires"
     if group.settlement_price is None and group.pool != 0:
         yield f"{name} has a pool before its price is fixed"
     if group.settlement_price is not None and not 0 <= group.settlement_price <= group.cap:
         yield f"{name} is fixed at {group.settlement_price}, outside zero and its cap"
+
+
+def _group_widths(group: Group) -> tuple[tuple[int, int], ...]:
+    """The numbers of a group that have no other bound, with their widths; a pool fits four limbs with its sign."""
+    return (
+        (group.group, WIDTH_BITS["GroupId"]),
+        (group.underlying, WIDTH_BITS["UnderlyingId"]),
+        (group.expiry, WIDTH_BITS["Time"]),
+        (group.cap, WIDTH_BITS["Ticks"]),
+        (group.tick_micro_dollars, WIDTH_BITS["RawDoubleWord"]),
+        (group.lot_micro_units, WIDTH_BITS["RawDoubleWord"]),
+        (group.pool + POOL_OFFSET, 64),
+    )
 
 
 def _slots(state: State) -> Iterator[str]:
@@ -99,6 +136,11 @@ def _slots(state: State) -> Iterator[str]:
         if isinstance(leaf, OrderSlot):
             if state.account(leaf.account) is None:
                 yield f"slot {leaf.slot} of account {leaf.account} has no account"
+            # A slot beyond its width would lie in the next account's place.
+            if not fits(leaf.slot, WIDTH_BITS["SlotIndex"]) or not fits(
+                leaf.number, WIDTH_BITS["OrderNumber"]
+            ):
+                yield f"slot {leaf.slot} of account {leaf.account} or its order number does not fit"
             if not (leaf.filled > 0 and fits(leaf.filled, WIDTH_BITS["Lots"])):
                 yield f"slot {leaf.slot} of account {leaf.account} has {leaf.filled} lots filled"
 
@@ -121,19 +163,39 @@ def broken_step(before: State, after: State) -> list[str]:
                 faults.append(f"slot {was.slot} of account {was.account} went back")
         elif isinstance(was, Group) and isinstance(now, Group):
             faults.extend(_broken_group_step(was, now))
-    if after.system.time < before.system.time or after.system.queue_position < before.system.queue_position:
-        faults.append("time or queue ran backwards")
+    faults.extend(_broken_system_step(before.system, after.system))
     return faults
+
+
+def _broken_system_step(was: System, now: System) -> Iterator[str]:
+    """What may not happen to the system leaf."""
+    if now.time < was.time or now.queue_position < was.queue_position:
+        yield "time or queue ran backwards"
+    if now.batch_number < was.batch_number:
+        yield "the batch number fell"
+    if now.deployment != was.deployment:
+        yield "the clearing house became another one"
+    if now.parameters.version < was.parameters.version or (
+        now.parameters.version == was.parameters.version and now.parameters != was.parameters
+    ):
+        yield "the parameters changed without a new version"
+
+
+def _terms(group: Group) -> tuple[int, ...]:
+    """What a group is listed with and keeps."""
+    return (
+        group.underlying,
+        group.expiry,
+        group.cap,
+        group.tick_micro_dollars,
+        group.lot_micro_units,
+        group.tick_value,
+    )
 
 
 def _broken_group_step(was: Group, now: Group) -> Iterator[str]:
     """What may not happen to a group."""
-    if (now.underlying, now.expiry, now.cap, now.tick_value) != (
-        was.underlying,
-        was.expiry,
-        was.cap,
-        was.tick_value,
-    ):
+    if _terms(now) != _terms(was):
         yield f"the terms of group {was.group} changed"
     if now.series[: len(was.series)] != was.series:
         yield f"a series of group {was.group} changed its place"

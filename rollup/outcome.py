@@ -81,7 +81,7 @@ class QueueItem(Record):
     rule: ClassVar[str]
 
     @abstractmethod
-    def places(self) -> tuple[LeafIndex, ...]:
+    def places(self, state: State) -> tuple[LeafIndex, ...]:
         """Leaves that decide whether the item takes effect; places that cannot exist are left out."""
 
     def refund(self) -> Claim | None:

@@ -51,6 +51,6 @@ def apply_l1_item(state: State, item: QueueItem, check: SignatureCheck) -> Outco
         require(key is None or check.accepts_key(key), Rejection.KEY_REFUSED)
         after, event = item.clear(advanced)
     except RuleBrokenError as broken:
-        seen = tuple(LeafRead(place, advanced.leaves.get(place)) for place in item.places())
+        seen = tuple(LeafRead(place, advanced.leaves.get(place)) for place in item.places(advanced))
         return Outcome(advanced, (step, ItemIgnored((), broken.rejection, seen, item.refund())), item)
     return Outcome(after, (step, event), item)

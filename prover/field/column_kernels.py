@@ -30,8 +30,11 @@ from prover.field.simd import (
 
 LANES = 16
 
-INVERSION_VECTORS = 64
-"""Vectors that share one inversion: its 54 products weigh less than one a vector, and their prefixes stay in cache."""
+INVERSION_VECTORS = 256
+"""Vectors that share one inversion: its 58 products, each waiting for the one before, take 1 part in 10 of the time."""
+
+QUARTER = INVERSION_VECTORS // 4 * LANES
+"""Elements of each of the four chains of products that such a block runs side by side."""
 
 _P = np.uint64(PRIME)
 
@@ -84,16 +87,47 @@ def vector_inverse(value: Any) -> Any:
 @kernel
 def batch_inverse(values: Any, out: Any, start: int, stop: int) -> None:
     """Reference twin: koalabear.inverse; no value is zero, and `out` is another array."""
-    for first in range(start, stop, INVERSION_VECTORS * LANES):
-        last = min(first + INVERSION_VECTORS * LANES, stop)
+    first = start
+    # A product takes some 25 cycles, but a new one can start every few: four chains fill the gaps of one.
+    while first + 4 * QUARTER <= stop:
+        q0, q1, q2, q3 = first, first + QUARTER, first + 2 * QUARTER, first + 3 * QUARTER
+        p0, p1, p2, p3 = load32(values, q0), load32(values, q1), load32(values, q2), load32(values, q3)
+        for i in range(LANES, QUARTER, LANES):
+            store32(out, q0 + i, p0)
+            store32(out, q1 + i, p1)
+            store32(out, q2 + i, p2)
+            store32(out, q3 + i, p3)
+            p0 = field_multiply(p0, load32(values, q0 + i))
+            p1 = field_multiply(p1, load32(values, q1 + i))
+            p2 = field_multiply(p2, load32(values, q2 + i))
+            p3 = field_multiply(p3, load32(values, q3 + i))
+        p01, p23 = field_multiply(p0, p1), field_multiply(p2, p3)
+        inverted = vector_inverse(field_multiply(p01, p23))
+        i01, i23 = field_multiply(inverted, p23), field_multiply(inverted, p01)
+        i0, i1 = field_multiply(i01, p1), field_multiply(i01, p0)
+        i2, i3 = field_multiply(i23, p3), field_multiply(i23, p2)
+        for i in range(QUARTER - LANES, 0, -LANES):
+            store32(out, q0 + i, field_multiply(load32(out, q0 + i), i0))
+            store32(out, q1 + i, field_multiply(load32(out, q1 + i), i1))
+            store32(out, q2 + i, field_multiply(load32(out, q2 + i), i2))
+            store32(out, q3 + i, field_multiply(load32(out, q3 + i), i3))
+            i0 = field_multiply(i0, load32(values, q0 + i))
+            i1 = field_multiply(i1, load32(values, q1 + i))
+            i2 = field_multiply(i2, load32(values, q2 + i))
+            i3 = field_multiply(i3, load32(values, q3 + i))
+        store32(out, q0, i0)
+        store32(out, q1, i1)
+        store32(out, q2, i2)
+        store32(out, q3, i3)
+        first += 4 * QUARTER
+    if first < stop:
         product = load32(values, first)
-        for i in range(first + LANES, last, LANES):
+        for i in range(first + LANES, stop, LANES):
             store32(out, i, product)
             product = field_multiply(product, load32(values, i))
         inverted = vector_inverse(product)
-        for i in range(last - LANES, first, -LANES):
-            prefix = load32(out, i)
-            store32(out, i, field_multiply(prefix, inverted))
+        for i in range(stop - LANES, first, -LANES):
+            store32(out, i, field_multiply(load32(out, i), inverted))
             inverted = field_multiply(inverted, load32(values, i))
         store32(out, first, inverted)
 

@@ -40,8 +40,9 @@ class Deposit(QueueItem):
         "credits cash and creates the account at its first deposit; what cannot be credited is a claim of the payer"
     )
 
-    def places(self) -> tuple[LeafIndex, ...]:
+    def places(self, state: State) -> tuple[LeafIndex, ...]:
         """The account."""
+        del state
         return account_places(self.account)
 
     def refund(self) -> Claim | None:

@@ -25,8 +25,9 @@ class ForcedCancelOrders(QueueItem):
     authority: ClassVar[Authority] = Authority.OWNER
     rule: ClassVar[str] = "raises the floor of order numbers"
 
-    def places(self) -> tuple[LeafIndex, ...]:
+    def places(self, state: State) -> tuple[LeafIndex, ...]:
         """The account."""
+        del state
         return account_places(self.account)
 
     def clear(self, state: State) -> tuple[State, Event]:

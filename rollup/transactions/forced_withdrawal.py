@@ -13,7 +13,7 @@ from rollup.outcome import QueueItem, require
 from rollup.places import account_places
 from rollup.rejections import Rejection
 from rollup.settlement import settled
-from rollup.state import Leaf, LeafIndex, State
+from rollup.state import Leaf, LeafIndex, State, group_index
 from rollup.system import with_owed
 from rollup.units import Address, Amount, RawDoubleWord
 
@@ -33,9 +33,14 @@ class ForcedWithdrawal(QueueItem):
         "settles every group of the account whose price is fixed, then pays all cash above the requirement"
     )
 
-    def places(self) -> tuple[LeafIndex, ...]:
-        """The account."""
-        return account_places(self.account)
+    def places(self, state: State) -> tuple[LeafIndex, ...]:
+        """The account, and the groups that decide what it could be paid.
+
+        Soundness: without them "nothing to withdraw" could be said of an account whose group is fixed.
+        """
+        account = state.account(self.account)
+        groups = () if account is None else positions_by_group(account.positions)
+        return (*account_places(self.account), *(group_index(group) for group, _ in groups))
 
     def clear(self, state: State) -> tuple[State, Event]:
         """Settle and pay."""

@@ -40,8 +40,9 @@ class ListGroup(QueueItem):
         "lists a group: tick times lot size is whole micro-dollars, the payoff at the cap fits a price"
     )
 
-    def places(self) -> tuple[LeafIndex, ...]:
+    def places(self, state: State) -> tuple[LeafIndex, ...]:
         """The group."""
+        del state
         return (group_index(self.group),)
 
     def clear(self, state: State) -> tuple[State, Event]:

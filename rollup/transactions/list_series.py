@@ -26,8 +26,9 @@ class ListSeries(QueueItem):
     authority: ClassVar[Authority] = Authority.GOVERNOR
     rule: ClassVar[str] = "lists a strike and kind; every strike lies above zero and below the group's cap"
 
-    def places(self) -> tuple[LeafIndex, ...]:
+    def places(self, state: State) -> tuple[LeafIndex, ...]:
         """The group."""
+        del state
         return (group_index(self.group),)
 
     def clear(self, state: State) -> tuple[State, Event]:

@@ -48,8 +48,9 @@ class RegisterKey(QueueItem):
         "sets the trading key, if its suite accepts it, and raises the floor of order numbers"
     )
 
-    def places(self) -> tuple[LeafIndex, ...]:
+    def places(self, state: State) -> tuple[LeafIndex, ...]:
         """The account."""
+        del state
         return account_places(self.account)
 
     def new_key(self) -> TradingKey:

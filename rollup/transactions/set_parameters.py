@@ -26,8 +26,9 @@ class SetParameters(QueueItem):
     authority: ClassVar[Authority] = Authority.GOVERNOR
     rule: ClassVar[str] = "sets the fee rates and the treasury, which must be an account"
 
-    def places(self) -> tuple[LeafIndex, ...]:
+    def places(self, state: State) -> tuple[LeafIndex, ...]:
         """The treasury's account and the parameters."""
+        del state
         return (*account_places(self.treasury), SYSTEM_INDEX)
 
     def clear(self, state: State) -> tuple[State, Event]:

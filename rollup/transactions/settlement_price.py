@@ -24,8 +24,9 @@ class SettlementPrice(QueueItem):
     authority: ClassVar[Authority] = Authority.ORACLES
     rule: ClassVar[str] = "fixes the price of an expired group once, clamped to zero and the cap"
 
-    def places(self) -> tuple[LeafIndex, ...]:
+    def places(self, state: State) -> tuple[LeafIndex, ...]:
         """The group."""
+        del state
         return (group_index(self.group),)
 
     def clear(self, state: State) -> tuple[State, Event]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from prover.air.table import Extension
 from prover.domain import Domain
 from prover.errors import ProofRefused, Reason
 from prover.field.koalabear import GENERATOR, PRIME, Montgomery, decode, encode
@@ -18,6 +19,7 @@ from prover.fri.prover import FoldedWord, domain_points, fold_word, interpolate_
 from prover.parameters import Grinding, StarkParameters, SuiteName
 from prover.progress import Stages, silent
 from prover.stark.circuit import Circuit
+from prover.stark.encoding import NumberProof
 from prover.stark.key import Digest, VerificationKey
 from prover.stark.number_arithmetic import NumberArithmetic, NumberChallenger
 from prover.stark.numbers import Number, Quintic, canonical, invert
@@ -29,9 +31,7 @@ from prover.stark.verifier import Challenges, Verification
 from prover.stark.verify import check_shape, lift_proof, verify_messages
 from prover.transcript import KeccakTranscript, Label, TranscriptLog
 
-Extension = tuple[int, ...]
 Openings = tuple[tuple[OpenedMatrix[Extension], ...], ...]
-NumberProof = Proof[int, Extension, Digest]
 
 
 def weak_parameters(
@@ -187,7 +187,7 @@ class Forging(Proving):
     ) -> None:
         super().__init__(key, traces, statement, 1, Stages(silent))
         self.transcript = make_transcript()
-        self.combiner: Extension = ()
+        self.combiner: Extension = (0, 0, 0, 0, 0)
 
     def _quotient_pieces(self, table: int, combiner: Extension) -> list[Montgomery]:
         self.combiner = combiner
@@ -243,16 +243,16 @@ class Forging(Proving):
 
     def receive_the_folds(self, openings: Openings) -> tuple[list[FoldedWord], tuple[Extension, ...]]:
         self._grind(Label.GRIND_BATCHING, self.parameters.grinding.batching)
-        batching = self.transcript.challenge_extension(Label.BATCHING)
+        batching = self.draw(Label.BATCHING)
         inputs = self._deep_words(openings, batching)
         words: list[FoldedWord] = []
         word = inputs[self.shape.log_max_height]
         for number, step in enumerate(self.shape.folds):
             committed = FoldedWord.commit(self.suite, self.alter_word(number, word), step, 1)
             words.append(committed)
-            self.transcript.absorb_digest(Label.FOLD_ROOT, self.fold_root(committed))
+            self.transcript.absorb_digest(Label.FOLD_ROOT, self.fold_root(committed))  # type: ignore[arg-type]  # one suite
             self._grind(Label.GRIND_FOLDING, self.parameters.grinding.folding)
-            challenge = self.transcript.challenge_extension(Label.FOLDING)
+            challenge = self.draw(Label.FOLDING)
             word = fold_word(committed, challenge, 1)
             if step.is_mixed:
                 word = mix_word(word, inputs[step.log_height - step.log_arity], challenge, step.log_arity, 1)
@@ -301,15 +301,20 @@ class Forging(Proving):
             words[log_height] = planes.reshape(EXTENSION_DEGREE, 1 << log_blowup, 1 << log_height)
         return words
 
+    def draw(self, label: Label) -> Extension:
+        """One challenge."""
+        return canonical(Quintic(self.transcript.challenge_extension(label)))
+
     def peek(self, *steps: tuple[Label, int, Label, int]) -> list[Extension]:
         """The challenges that will come, for a forger whose next messages nobody hears.
 
         Each step: the label and bits of the work to do first, then the label and number of challenges to draw.
         """
-        ahead, drawn = self.transcript.copy(), []
+        ahead = self.transcript.copy()
+        drawn: list[Extension] = []
         for work_label, bits, label, count in steps:
             ahead.absorb_nonce(work_label, ahead.grind(work_label, bits, threads=1), bits)
-            drawn += [ahead.challenge_extension(label) for _ in range(count)]
+            drawn += [canonical(Quintic(ahead.challenge_extension(label))) for _ in range(count)]
         return drawn
 
     def sides_at_the_point(self, openings: Openings, table: int) -> tuple[Quintic, Quintic]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,10 +13,12 @@ from prover.air.bus import Bus, Direction, Interaction
 from prover.air.expression import Expression, lift
 from prover.air.logup import with_bus_argument
 from prover.air.table import Table
+from prover.air.tape import Tape
 from prover.errors import Reason
 from prover.field.koalabear import PRIME, Montgomery, encode, inverse
 from prover.stark.circuit import Circuit, CircuitError, check_circuit, define_circuit
 from prover.stark.key import VerificationKey, make_verification_key
+from prover.stark.numbers import Quintic, canonical
 from prover.stark.proving_key import ProvingKey
 from prover.stark.shape import EXTENSION_DEGREE
 from prover.transcript import Label
@@ -92,7 +94,7 @@ class FalseBusSum(Forging):
     def _fill_round(self, round: int) -> dict[int, Montgomery]:
         filled = super()._fill_round(round)
         first = self.bus_sums[0]
-        self.bus_sums[1] = tuple((PRIME - value) % PRIME for value in first)
+        self.bus_sums[1] = canonical(Quintic([0] * EXTENSION_DEGREE) - Quintic(first))
         return filled
 
 
@@ -114,7 +116,7 @@ def counted(air: AirBuilder, direction: Direction, count: Expression | int, weig
 
 
 def unchecked_key(
-    tables: list[tuple[str, Callable[[AirBuilder], None]]], heights: tuple[int, ...]
+    tables: Sequence[tuple[str, Callable[[AirBuilder], None]]], heights: tuple[int, ...]
 ) -> ProvingKey:
     """A key of a circuit that `make_verification_key` would refuse."""
     built = []
@@ -125,8 +127,6 @@ def unchecked_key(
     base = proving_key(two_tables(sends, receives), heights)
     circuit = Circuit("unchecked", tuple(built))
     verification = VerificationKey(circuit, heights, weak_parameters(), None)
-    from prover.air.tape import Tape
-
     tapes = tuple(Tape.compile([table.combination]) for table in verification.shape.tables)
     return replace(base, verification=verification, tapes=tapes)
 

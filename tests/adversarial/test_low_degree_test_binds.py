@@ -8,12 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from prover.air.table import Extension
 from prover.domain import Domain, interpolate_on_subgroup
 from prover.errors import ProofRefused, Reason
 from prover.field.koalabear import GENERATOR, PRIME, Montgomery, decode, encode, power
 from prover.fri.prover import domain_points
 from prover.ntt import low_degree_extension
 from prover.parameters import StarkParameters
+from prover.stark.encoding import NumberProof
 from prover.stark.number_arithmetic import NumberArithmetic
 from prover.stark.numbers import Number, Quintic, canonical
 from prover.stark.proof import OpenedMatrix
@@ -24,9 +26,7 @@ from prover.stark.verify import lift_proof
 from prover.transcript import KeccakTranscript, Label
 from tests.adversarial import specimen
 from tests.adversarial.forgery import (
-    Extension,
     Forging,
-    NumberProof,
     Openings,
     assert_refused_by_one_check,
     honest_proof,
@@ -312,7 +312,7 @@ class RightOnOneRow(Forging):
 
     def open_out_of_the_domain(self) -> Openings:
         self._grind(Label.GRIND_OUT_OF_DOMAIN, 0)
-        self.point = self.transcript.challenge_extension(Label.OUT_OF_DOMAIN)
+        self.point = self.draw(Label.OUT_OF_DOMAIN)
         here, there = ((int(value), 0, 0, 0, 0) for value in decode(self.traces[0])[0, ROW : ROW + 2])
         openings = ((OpenedMatrix((here,), (there,)),), (self._open_quotient(0),))
         opened = [

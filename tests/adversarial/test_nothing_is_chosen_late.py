@@ -14,6 +14,7 @@ import numpy as np
 from benchmarks.examples import shuffle
 from prover.air.builder import AirBuilder
 from prover.air.bus import Bus
+from prover.air.table import Extension
 from prover.domain import Domain
 from prover.errors import Reason
 from prover.field.extension import QUINTIC
@@ -26,7 +27,6 @@ from prover.stark.shape import EXTENSION_DEGREE
 from prover.transcript import Label
 from tests.adversarial import specimen
 from tests.adversarial.forgery import (
-    Extension,
     Forging,
     Openings,
     add_to_opening,
@@ -104,7 +104,7 @@ class ProductAfterTheCombiner(Forging):
         height = len(left)
         field = QUINTIC
 
-        def minus(value: int) -> Extension:
+        def minus(value: int) -> tuple[int, ...]:
             return field.subtract(shift, field.from_base(value))
 
         ratios = [field.multiply(minus(a), field.inverse(minus(b))) for a, b in zip(left, right, strict=True)]

@@ -16,6 +16,7 @@ from prover.field.koalabear import PRIME
 from prover.hash.domain import SuiteId
 from prover.hash.poseidon import POSEIDON16_20, sponge
 from prover.parameters import Grinding
+from prover.stark.encoding import NumberProof
 from prover.stark.proving_key import ProvingKey
 from prover.transcript import (
     IntegerTranscriptArithmetic,
@@ -27,7 +28,6 @@ from prover.transcript import (
 from tests.adversarial import specimen
 from tests.adversarial.forgery import (
     Forging,
-    NumberProof,
     assert_only_absorbing_refuses,
     deaf,
     honest_proof,

@@ -17,14 +17,14 @@ from prover.hash.keccak_layout import element_bytes
 from prover.hash.suite import KeccakSuite, hash_suite
 from prover.merkle import MixedTree
 from prover.stark.circuit import CircuitError
+from prover.stark.encoding import NumberProof
 from prover.stark.key import Digest, make_verification_key
 from prover.stark.proof import Query, TreeOpening
 from prover.stark.proving_key import ProvingKey
-from prover.transcript import Label
+from prover.transcript import KeccakTranscript, Label
 from tests.adversarial import specimen
 from tests.adversarial.forgery import (
     Forging,
-    NumberProof,
     assert_refused_by_one_check,
     honest_proof,
     proving_key,
@@ -95,17 +95,15 @@ def test_another_table_of_preprocessed_values_than_the_keys_is_refused() -> None
     own = proving_key(specimen.lookup_circuit(), (2, 3), [None, encode(numbers)])
     root = honest.verification.preprocessed_root
     assert isinstance(root, bytes)
+    key_root: bytes = root
 
-    class ClaimsTheKeysRoot(Forging):
-        def absorb_the_statement(self) -> None:
-            heard = self.transcript.absorb_digest
-            self.transcript.absorb_digest = lambda label, _digest: heard(label, root)  # type: ignore[method-assign]
-            super().absorb_the_statement()
-            del self.transcript.absorb_digest
+    class HearsTheKeysRoot(KeccakTranscript):
+        def absorb_digest(self, label: Label, digest: bytes) -> None:
+            super().absorb_digest(label, key_root if label is Label.PREPROCESSED else digest)
 
     traces = [encode(np.array([[1, 70, 70, 2]])), encode(np.array([[0, 1, 1, 0, 0, 0, 0, 2]]))]
     mixed = replace(own, verification=honest.verification)
-    forged = ClaimsTheKeysRoot(mixed, traces).run().messages
+    forged = honest_proof(mixed, traces, (), HearsTheKeysRoot)
     assert_refused_by_one_check(honest.verification, [], forged, Reason.PREPROCESSED_ROW_NOT_IN_TREE)
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollup.binding import evaluate, packed
-from tests.verifier_contracts.vault_bench import House, double
+from tests.verifier_contracts.vault_bench import House
 
 PRIME = 0x7F000001
 EDGES = (1, 2, 13, 15, 16, 17, 31, 32, 33, 255, 256, 257, 1023, 1024, 1025, 2048)
@@ -21,7 +21,7 @@ coordinates = st.integers(0, PRIME - 1) | st.sampled_from((0, 1, PRIME - 1))
 
 @pytest.fixture(scope="module")
 def evaluator() -> Any:
-    return House().deploy(double("PolynomialEvaluator"))
+    return House().deploy("PolynomialEvaluator")
 
 
 def contract_value(evaluator: Any, point: tuple[int, ...], data: bytes, value: int = 1) -> int:

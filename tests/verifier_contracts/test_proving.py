@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from tests.verifier_contracts.vault_bench import DAY, DOLLAR, SETTINGS, House
-from verifier_contracts.artifact import load_artifact
 
 WINDOW, DEADLINE = SETTINGS["queueWindow"], SETTINGS["proofDeadline"]
 SET_BASE_KEY = 7
@@ -58,10 +57,8 @@ def test_a_proof_that_the_verifier_refuses_proves_nothing(sealed: House) -> None
 
 
 def test_the_verifier_that_is_deployed_until_there_is_a_real_one_refuses_everything(sealed: House) -> None:
-    refusing = sealed.deploy(load_artifact("RefusingVerifier"))
-    deployed = sealed.deploy(
-        load_artifact("ClearingHouse"), sealed.settings(verifier=refusing.address)
-    )
+    refusing = sealed.deploy("RefusingVerifier")
+    deployed = sealed.deploy("ClearingHouse", sealed.settings(verifier=refusing.address))
     sealed.contract, sealed.address, kept = deployed, deployed.address, (sealed.contract, sealed.address)
     try:
         sealed.publish(sealed.prepare(items=()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from rollup.outcome import QueueItem
 from rollup.state import Deployment
 from rollup.transactions import TRANSACTIONS
 from rollup.units import Address, Amount, BatchNumber, ChainId, QueuePosition, Time
-from verifier_contracts.artifact import Artifact, load_artifact
+from verifier_contracts.artifact import ARTIFACTS, Artifact, load_artifact
 
 DOUBLES = Path(__file__).resolve().parent / "artifacts"
 
@@ -69,9 +70,24 @@ def start_chain() -> EthereumTester:
     return EthereumTester(PyEVMBackend(genesis_parameters=genesis, genesis_state=accounts))
 
 
-def double(name: str) -> Artifact:
-    """Load a test double."""
-    return load_artifact(name, DOUBLES)
+@cache
+def artifact(name: str) -> Artifact:
+    """Load a contract or a test double, once."""
+    folder = DOUBLES if (DOUBLES / f"{name}.json").is_file() else ARTIFACTS
+    return load_artifact(name, folder)
+
+
+@cache
+def custom_errors() -> dict[bytes, tuple[str, list[str]]]:
+    """Names and argument types of all custom errors by selector."""
+    found = {}
+    for name in ("ClearingHouse", "RefusingVerifier", "AcceptingVerifier"):
+        for part in artifact(name).abi:
+            if part["type"] == "error":
+                types = [each["type"] for each in part["inputs"]]
+                selector = keccak256(f"{part['name']}({','.join(types)})".encode())[:4]
+                found[selector] = (part["name"], types)
+    return found
 
 
 @dataclass(frozen=True)
@@ -97,14 +113,13 @@ class House:
         self.w3 = Web3(EthereumTesterProvider(self.tester))
         people = self.w3.eth.accounts
         self.governor, self.sequencer, self.alice, self.bob, self.carol, self.stranger = people[:6]
-        product = token == "PracticeToken"
-        self.token = self.deploy(load_artifact(token) if product else double(token))
-        self.verifier = self.deploy(double(verifier))
-        self.contract = self.deploy(load_artifact("ClearingHouse"), self.settings())
+        self.token = self.deploy(token)
+        self.verifier = self.deploy(verifier)
+        self.contract = self.deploy("ClearingHouse", self.settings())
         self.address = self.contract.address
         for person in (self.alice, self.bob, self.carol):
             self.send(self.token.functions.mint(person, 1 << 63), person)
-            if product:
+            if token == "PracticeToken":
                 self.send(self.token.functions.approve(self.address, 1 << 63), person)
 
     def settings(self, **changed: Any) -> tuple[Any, ...]:
@@ -116,7 +131,7 @@ class House:
             "verifier": self.verifier.address,
         }
         (constructor,) = [
-            part for part in load_artifact("ClearingHouse").abi if part["type"] == "constructor"
+            part for part in artifact("ClearingHouse").abi if part["type"] == "constructor"
         ]
         names = [component["name"] for component in constructor["inputs"][0]["components"]]
         assert set(names) == set(values)
@@ -124,19 +139,20 @@ class House:
 
     # ------------------------------------------------------------------------------------------ transactions
 
-    def deploy(self, artifact: Artifact, *arguments: Any) -> Any:
+    def deploy(self, name: str, *arguments: Any) -> Any:
         """Deploy a contract."""
-        factory = self.w3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode)
+        compiled = artifact(name)
+        factory = self.w3.eth.contract(abi=compiled.abi, bytecode=compiled.bytecode)
         done = self._mined(
             factory.constructor(*arguments).transact({"from": self.governor, "gas": TRANSACTION_GAS})
         )
         assert done["status"] == 1
-        return self.w3.eth.contract(address=done["contractAddress"], abi=artifact.abi)
+        return self.w3.eth.contract(address=done["contractAddress"], abi=compiled.abi)
 
     def refused_deployment(self, **changed: Any) -> str:
         """Name the error with which a deployment fails."""
-        artifact = load_artifact("ClearingHouse")
-        factory = self.w3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode)
+        compiled = artifact("ClearingHouse")
+        factory = self.w3.eth.contract(abi=compiled.abi, bytecode=compiled.bytecode)
         built = factory.constructor(self.settings(**changed))
         return self._failure({"data": built.data_in_transaction}, self.governor, {})
 
@@ -181,17 +197,12 @@ class House:
 
     def error_name(self, output: bytes) -> str:
         """Read a custom error: its name and arguments."""
-        for artifact in (load_artifact("ClearingHouse"), load_artifact("RefusingVerifier"), double("AcceptingVerifier")):
-            for part in artifact.abi:
-                if part["type"] != "error":
-                    continue
-                types = [each["type"] for each in part["inputs"]]
-                signature = f"{part['name']}({','.join(types)})"
-                if keccak256(signature.encode())[:4] == output[:4]:
-                    values = self.w3.codec.decode(types, output[4:])
-                    spelled = (f"0x{value.hex()}" if isinstance(value, bytes) else str(value) for value in values)
-                    return f"{part['name']}({', '.join(spelled)})"
-        return f"not a custom error: {output.hex()}"
+        if output[:4] not in custom_errors():
+            return f"not a custom error: {output.hex()}"
+        name, types = custom_errors()[output[:4]]
+        values = self.w3.codec.decode(types, output[4:])
+        spelled = (f"0x{value.hex()}" if isinstance(value, bytes) else str(value) for value in values)
+        return f"{name}({', '.join(spelled)})"
 
     def _mined(self, transaction: Any) -> Any:
         return self.w3.eth.get_transaction_receipt(transaction)
@@ -217,7 +228,7 @@ class House:
 
     def variable(self, name: str, width: int) -> int:
         """Read a state variable of the clearing house by its place in the storage layout."""
-        (place,) = [each for each in load_artifact("ClearingHouse").storage if each.split()[1] == name]
+        (place,) = [each for each in artifact("ClearingHouse").storage if each.split()[1] == name]
         slot, offset = (int(part) for part in place.split()[0].split(":"))
         return self.word(self.address, slot) >> 8 * offset & ((1 << 8 * width) - 1)
 
@@ -257,7 +268,7 @@ class House:
 
     def flooder(self) -> Any:
         """Deploy a contract that repeats calls, with tokens and ether to spend."""
-        flooder = self.deploy(double("Flooder"))
+        flooder = self.deploy("Flooder")
         self.send(self.token.functions.mint(flooder.address, 1 << 60), self.alice)
         approve = self.token.functions.approve(self.address, 1 << 60)._encode_transaction_data()
         self.send(flooder.functions.flood(self.token.address, approve, 1, 0), self.alice)

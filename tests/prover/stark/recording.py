@@ -1,6 +1,6 @@
 """A verifier's arithmetic without values: it writes down what it is asked to do, and plays it back on numbers.
 
-An element is the number of the operation that made it, so any look at a value would fail or stay the same for all proofs.
+An element is the number of the operation that made it: whoever looks for a value finds none.
 """
 
 from __future__ import annotations

@@ -241,7 +241,7 @@ def test_what_does_not_fit_the_circuit_is_refused_before_proving() -> None:
     example = EXAMPLES["two-heights"]
     key = key_of(example, 3, PRESETS["test-keccak"])
     traces, statement = example.fill(3, 1, 1).traces, example.fill(3, 1, 1).statement
-    for given, public, message in (
+    cases: list[tuple[list[Montgomery], list[int], str]] = [
         (traces, [], "the statement has 0 values, not 1"),
         (traces, [PRIME], "a public value is not a canonical field element"),
         (traces[:1], statement, "1 traces for 2 tables"),
@@ -251,11 +251,12 @@ def test_what_does_not_fit_the_circuit_is_refused_before_proving() -> None:
             "table questions: the main matrix is uint32 (2, 8), not uint32 (3, 8)",
         ),
         (
-            [traces[0].astype(np.int64), traces[1]],
+            [traces[0].astype(np.int64), traces[1]],  # type: ignore[list-item]  # that is the mistake
             statement,
             "table questions: the main matrix is int64 (3, 8), not uint32 (3, 8)",
         ),
-    ):
+    ]
+    for given, public, message in cases:
         with pytest.raises(CircuitError) as refusal:
             prove(key, given, public, threads=1)
         assert str(refusal.value) == message

@@ -182,4 +182,4 @@ def test_a_verifier_that_branches_on_a_value_is_caught() -> None:
         arithmetic = RecordingArithmetic()
         public = [arithmetic.base(value) for value in statement]
         with pytest.raises(NoValue):
-            curious(arithmetic, key, None, public, proof).run()  # type: ignore[arg-type]
+            curious(arithmetic, key, None, public, proof).run()
