@@ -75,7 +75,7 @@ def measure_owners(meter: GasMeter) -> None:
 
 def measure_governor(meter: GasMeter, expiry: int) -> None:
     """What the governor sends."""
-    from eth_abi import encode
+    from eth_abi.abi import encode
 
     house = meter.house
     terms = encode(

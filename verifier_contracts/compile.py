@@ -43,7 +43,7 @@ def is_npm_available() -> bool:
 
 def install_compiler() -> Path:
     """Return the pinned compiler's script, installing it with npm where it is missing."""
-    version = json.loads(COMPILER.read_text(encoding="utf-8"))["version"]
+    version = str(json.loads(COMPILER.read_text(encoding="utf-8"))["version"])
     home = COMPILER_HOME / version
     script = home / "node_modules" / "solc" / "solc.js"
     if script.is_file():
@@ -122,7 +122,8 @@ def make_artifacts(answer: dict[str, Any], units: Iterable[str], digest: str) ->
         )
         for unit in units
         for name, compiled in answer["contracts"].get(unit, {}).items()
-        if compiled["evm"]["bytecode"]["object"] and any(part["type"] == "function" for part in compiled["abi"])
+        if compiled["evm"]["bytecode"]["object"]
+        and any(part["type"] == "function" for part in compiled["abi"])
     ]
 
 

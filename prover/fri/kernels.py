@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from prover.field.kernels import geometric_sequence
 from prover.field.koalabear import PRIME, Montgomery, encode
 from prover.field.threads import run_slices
 from prover.fri import reference, word_kernels
@@ -21,34 +21,18 @@ SHORTEST = 16
 
 
 @lru_cache(maxsize=32)
-def geometric_sequence(start: int, step: int, count: int) -> Montgomery:
-    """start, start * step, start * step^2, ..; the known part is doubled until it is long enough."""
-    values = np.array([start % PRIME], dtype=np.uint64)
-    while len(values) < count:
-        values = np.concatenate(
-            [values, values * np.uint64(pow(step, len(values), PRIME)) % np.uint64(PRIME)]
-        )
-    sequence = encode(values[:count])
+def shared_sequence(start: int, ratio: int, count: int) -> Montgomery:
+    """start, start * ratio, start * ratio^2, ..: computed once, as every proof of one shape asks for the same."""
+    sequence = geometric_sequence(start, ratio, count)
     # Every caller shares the one array, so nobody may write to it.
     sequence.flags.writeable = False
     return sequence
 
 
-def square(values: Montgomery) -> Montgomery:
-    """Every element squared."""
-    from prover.field.koalabear import decode
-
-    canonical = decode(values).astype(np.uint64)
-    return encode(canonical * canonical % np.uint64(PRIME))
-
-
-def multiplication_matrix(factor: Extension) -> NDArray[np.uint64]:
-    """Row k, column j: what coordinate j adds to coordinate k of a product with the factor."""
-    columns = []
-    for j in range(5):
-        unit = Quintic([int(k == j) for k in range(5)])
-        columns.append([int(c) for c in (Quintic(factor) * unit).coordinates])
-    return encode(np.array(columns, dtype=np.int64).T).astype(np.uint64)
+def multiplication_matrix(factor: Extension) -> Montgomery:
+    """25 entries, row by row: row k, column j is what coordinate j adds to coordinate k of a product."""
+    units = [canonical(Quintic(factor) * Quintic([int(k == j) for k in range(5)])) for j in range(5)]
+    return encode(np.array(units, dtype=np.int64).T.reshape(-1))
 
 
 def combine_columns(
@@ -88,7 +72,7 @@ def fold_pairs(
         return
     half = (PRIME + 1) // 2
     matrix = multiplication_matrix(canonical(Quintic(challenge) * half))
-    halves = encode([half])[0]
+    halves = encode([half])
     run_slices(
         threads,
         length,
@@ -122,11 +106,11 @@ def add_quotient_of_differences(
         return
     norm, adjugate = norm_and_adjugate(point)
     norm_row = encode([*norm, 1])
-    adjugate_rows = encode(np.array(adjugate, dtype=np.int64))
+    adjugate_rows = encode(np.array(adjugate, dtype=np.int64).reshape(-1))
     claimed = encode(np.array(claim, dtype=np.int64))
 
     def work(start: int, stop: int) -> None:
-        scratch = np.empty((2, 16 * (word_kernels.CHUNK + 5)), dtype=np.uint32)
+        scratch = np.empty((2, 16 * word_kernels.CHUNK), dtype=np.uint32)
         word_kernels.add_quotient_kernel(
             word, combined, claimed, points, norm_row, adjugate_rows, start, stop, scratch[0], scratch[1]
         )

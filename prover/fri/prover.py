@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from prover.domain import Domain, interpolate_on_subgroup
+from prover.field.kernels import multiply
 from prover.field.koalabear import GENERATOR, PRIME, Montgomery, decode, inverse, power, root_of_unity
 from prover.fri import kernels
 from prover.hash.suite import AnySuite
@@ -27,7 +28,7 @@ def domain_points(log_height: int, log_blowup: int, shift: int, *, inverted: boo
     if inverted:
         root, generator, shift = inverse(root), inverse(generator), inverse(shift)
     starts = [shift * power(root, j) % PRIME for j in range(1 << log_blowup)]
-    return np.concatenate([kernels.geometric_sequence(start, generator, 1 << log_height) for start in starts])
+    return np.concatenate([kernels.shared_sequence(start, generator, 1 << log_height) for start in starts])
 
 
 @dataclass(slots=True)
@@ -101,9 +102,7 @@ def fold_word(word: FoldedWord, challenge: Extension, threads: int) -> Montgomer
     # Row r starts at x = w^r, where w generates the domain before the fold: rows of coset j step by g.
     root = inverse(root_of_unity(word.step.log_height + log_blowup))
     step = power(root, blowup)
-    inverses = np.concatenate(
-        [kernels.geometric_sequence(power(root, j), step, height) for j in range(blowup)]
-    )
+    inverses = np.concatenate([kernels.shared_sequence(power(root, j), step, height) for j in range(blowup)])
     values = word.rows.reshape(1 << log_arity, EXTENSION_DEGREE, size)
     current = Quintic(challenge)
     for level in range(log_arity, 0, -1):
@@ -116,7 +115,7 @@ def fold_word(word: FoldedWord, challenge: Extension, threads: int) -> Montgomer
             kernels.fold_pairs(values[m], values[m + half], inverses, coordinates, folded[m], threads)
         values = folded
         current = current * current
-        inverses = kernels.square(inverses)
+        inverses = multiply(inverses, inverses, threads=threads)
     folded_word: Montgomery = values[0].reshape(EXTENSION_DEGREE, blowup, height)
     return folded_word
 

@@ -1,14 +1,22 @@
 """Kernels of the low-degree test over words: five planes of field elements, sixteen positions at a time.
 
-Lengths are multiples of 16; the wrappers in `kernels` pad shorter words.
-Products are accumulated in 64-bit lanes and reduced once: fold64 keeps a sum below p 2^32 after every two of them.
+Lengths are multiples of 16; the wrappers in `kernels` send shorter words through the reference.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
+from prover.field.column_kernels import (
+    apply_matrix,
+    load_quintic,
+    quintic_multiply,
+    store_quintic,
+    vector_inverse,
+)
 from prover.field.compiler import inline_kernel, kernel
 from prover.field.simd import (
     add64,
@@ -38,19 +46,6 @@ TILE_STRIDE = TILE_ROWS + 16
 
 CHUNK = 64
 """Vectors that share one inversion: enough to make it cheap, few enough to stay in the first cache."""
-
-
-@inline_kernel
-def _inverse(value):  # type: ignore[no-untyped-def]  # vectors have no Python type
-    """Reference twin: prover.field.koalabear.inverse.  value^(p - 2) = value^(126 * 2^24 + (2^24 - 1))."""
-    # p - 2 = 2^31 - 2^24 - 1 has the bits 1111110 followed by 24 ones.
-    result = value
-    for _ in range(5):
-        result = field_multiply(field_multiply(result, result), value)
-    result = field_multiply(result, result)
-    for _ in range(24):
-        result = field_multiply(field_multiply(result, result), value)
-    return result
 
 
 @kernel
@@ -110,57 +105,66 @@ def combine_columns_kernel(
 
 
 @inline_kernel
-def _matrix_row(t0, t1, t2, t3, t4, matrix, k):  # type: ignore[no-untyped-def]  # vectors have no Python type
-    """Coordinate k of a product with a fixed element: a row of its multiplication matrix times the coordinates."""
-    m0, m1, m2 = splat64(matrix[k, 0]), splat64(matrix[k, 1]), splat64(matrix[k, 2])
-    m3, m4 = splat64(matrix[k, 3]), splat64(matrix[k, 4])
-    shift = np.uint64(32)
-    e0, e1, e2, e3, e4 = as64(t0), as64(t1), as64(t2), as64(t3), as64(t4)
-    even = add64(multiply_low_words(e0, m0), multiply_low_words(e1, m1))
-    even = fold64(add64(add64(even, multiply_low_words(e2, m2)), multiply_low_words(e3, m3)))
-    even = fold64(add64(even, multiply_low_words(e4, m4)))
-    o0, o1, o2 = shift_right64(e0, shift), shift_right64(e1, shift), shift_right64(e2, shift)
-    o3, o4 = shift_right64(e3, shift), shift_right64(e4, shift)
-    odd = add64(multiply_low_words(o0, m0), multiply_low_words(o1, m1))
-    odd = fold64(add64(add64(odd, multiply_low_words(o2, m2)), multiply_low_words(o3, m3)))
-    odd = fold64(add64(odd, multiply_low_words(o4, m4)))
-    return montgomery_reduce(even, odd)
+def _add(a: Any, b: Any) -> Any:
+    a0, a1, a2, a3, a4 = a
+    b0, b1, b2, b3, b4 = b
+    return field_add(a0, b0), field_add(a1, b1), field_add(a2, b2), field_add(a3, b3), field_add(a4, b4)
+
+
+@inline_kernel
+def _subtract(a: Any, b: Any) -> Any:
+    a0, a1, a2, a3, a4 = a
+    b0, b1, b2, b3, b4 = b
+    return (
+        field_subtract(a0, b0),
+        field_subtract(a1, b1),
+        field_subtract(a2, b2),
+        field_subtract(a3, b3),
+        field_subtract(a4, b4),
+    )
+
+
+@inline_kernel
+def _scale(a: Any, factor: Any) -> Any:
+    a0, a1, a2, a3, a4 = a
+    return (
+        field_multiply(a0, factor),
+        field_multiply(a1, factor),
+        field_multiply(a2, factor),
+        field_multiply(a3, factor),
+        field_multiply(a4, factor),
+    )
 
 
 @kernel
 def fold_pairs_kernel(
-    upper: U32, lower: U32, inverse_points: U32, matrix: U64, half: np.uint32, start: int, stop: int, out: U32
+    upper: U32, lower: U32, inverse_points: U32, matrix: U32, half: U32, start: int, stop: int, out: U32
 ) -> None:
     """Reference twin: prover.fri.reference.fold_pairs.  The matrix multiplies by half the challenge."""
     length = out.shape[1]
-    halves = splat32(half)
+    halves = splat32(half[0])
     for row in range(start, stop, 16):
-        x = load32(inverse_points, row)
-        t0 = field_multiply(field_subtract(load32(upper, row), load32(lower, row)), x)
-        at = length + row
-        t1 = field_multiply(field_subtract(load32(upper, at), load32(lower, at)), x)
-        at = 2 * length + row
-        t2 = field_multiply(field_subtract(load32(upper, at), load32(lower, at)), x)
-        at = 3 * length + row
-        t3 = field_multiply(field_subtract(load32(upper, at), load32(lower, at)), x)
-        at = 4 * length + row
-        t4 = field_multiply(field_subtract(load32(upper, at), load32(lower, at)), x)
-        for k in range(5):
-            at = k * length + row
-            mean = field_multiply(field_add(load32(upper, at), load32(lower, at)), halves)
-            store32(out, at, field_add(mean, _matrix_row(t0, t1, t2, t3, t4, matrix, k)))
+        a, b = load_quintic(upper, length, row), load_quintic(lower, length, row)
+        odd = apply_matrix(matrix, _scale(_subtract(a, b), load32(inverse_points, row)))
+        store_quintic(out, length, row, _add(_scale(_add(a, b), halves), odd))
 
 
 @kernel
-def add_scaled_kernel(word: U32, addend: U32, matrix: U64, start: int, stop: int) -> None:
+def add_scaled_kernel(word: U32, addend: U32, matrix: U32, start: int, stop: int) -> None:
     """Reference twin: prover.fri.reference.add_scaled.  The matrix multiplies by the factor."""
     length = word.shape[1]
     for row in range(start, stop, 16):
-        t0, t1, t2 = load32(addend, row), load32(addend, length + row), load32(addend, 2 * length + row)
-        t3, t4 = load32(addend, 3 * length + row), load32(addend, 4 * length + row)
-        for k in range(5):
-            at = k * length + row
-            store32(word, at, field_add(load32(word, at), _matrix_row(t0, t1, t2, t3, t4, matrix, k)))
+        scaled = apply_matrix(matrix, load_quintic(addend, length, row))
+        store_quintic(word, length, row, _add(load_quintic(word, length, row), scaled))
+
+
+@inline_kernel
+def _polynomial(coefficients: Any, first: int, stride: int, degree: int, x: Any) -> Any:
+    """Horner's rule on every stride-th coefficient, the constant one at `first`."""
+    value = splat32(coefficients[first + stride * degree])
+    for power in range(degree - 1, -1, -1):
+        value = field_add(field_multiply(value, x), splat32(coefficients[first + stride * power]))
+    return value
 
 
 @kernel
@@ -174,71 +178,36 @@ def add_quotient_kernel(
     start: int,
     stop: int,
     prefixes: U32,
-    values: U32,
+    norms: U32,
 ) -> None:
     """Reference twin: prover.fri.reference.quotient_of_differences, added to the word.
 
     1 / (point - x) = adjugate(x) / norm(x): the norm has base field coefficients, so only it has to be inverted.
+    `norm` has six coefficients and then the number one; `adjugate` has five for each coordinate.
     """
     length = word.shape[1]
+    claimed = (splat32(claim[0]), splat32(claim[1]), splat32(claim[2]), splat32(claim[3]), splat32(claim[4]))
     for chunk in range(start, stop, 16 * CHUNK):
         end = min(stop, chunk + 16 * CHUNK)
         product = splat32(norm[6])
         for row in range(chunk, end, 16):
-            x = load32(points, row)
-            value = splat32(norm[5])
-            for degree in range(4, -1, -1):
-                value = field_add(field_multiply(value, x), splat32(norm[degree]))
+            value = _polynomial(norm, 0, 1, 5, load32(points, row))
             store32(prefixes, row - chunk, product)
-            store32(values, row - chunk, value)
+            store32(norms, row - chunk, value)
             product = field_multiply(product, value)
-        suffix = _inverse(product)
+        suffix = vector_inverse(product)
         for back in range(chunk, end, 16):
             row = end - 16 - (back - chunk)
             x = load32(points, row)
             inverted = field_multiply(suffix, load32(prefixes, row - chunk))
-            suffix = field_multiply(suffix, load32(values, row - chunk))
-            for k in range(5):
-                value = splat32(adjugate[4, k])
-                for degree in range(3, -1, -1):
-                    value = field_add(field_multiply(value, x), splat32(adjugate[degree, k]))
-                # The prefix of this vector has been used, so its place holds the numerators' partner for a moment.
-                store32(prefixes, 16 * CHUNK + 16 * k, field_multiply(value, inverted))
-            a0, a1, a2 = (
-                load32(prefixes, 16 * CHUNK),
-                load32(prefixes, 16 * CHUNK + 16),
-                load32(prefixes, 16 * CHUNK + 32),
+            suffix = field_multiply(suffix, load32(norms, row - chunk))
+            partner = (
+                _polynomial(adjugate, 0, 5, 4, x),
+                _polynomial(adjugate, 1, 5, 4, x),
+                _polynomial(adjugate, 2, 5, 4, x),
+                _polynomial(adjugate, 3, 5, 4, x),
+                _polynomial(adjugate, 4, 5, 4, x),
             )
-            a3, a4 = load32(prefixes, 16 * CHUNK + 48), load32(prefixes, 16 * CHUNK + 64)
-            b0 = field_subtract(splat32(claim[0]), load32(combined, row))
-            b1 = field_subtract(splat32(claim[1]), load32(combined, length + row))
-            b2 = field_subtract(splat32(claim[2]), load32(combined, 2 * length + row))
-            b3 = field_subtract(splat32(claim[3]), load32(combined, 3 * length + row))
-            b4 = field_subtract(splat32(claim[4]), load32(combined, 4 * length + row))
-            # Products of degree five and up come back through X^5 = 1 - X^2.
-            p5 = field_add(
-                field_add(field_multiply(a1, b4), field_multiply(a2, b3)),
-                field_add(field_multiply(a3, b2), field_multiply(a4, b1)),
-            )
-            p6 = field_add(field_add(field_multiply(a2, b4), field_multiply(a3, b3)), field_multiply(a4, b2))
-            p7 = field_add(field_multiply(a3, b4), field_multiply(a4, b3))
-            p8 = field_multiply(a4, b4)
-            c0 = field_subtract(field_add(field_multiply(a0, b0), p5), p8)
-            c1 = field_add(field_add(field_multiply(a0, b1), field_multiply(a1, b0)), p6)
-            c2 = field_add(field_add(field_multiply(a0, b2), field_multiply(a1, b1)), field_multiply(a2, b0))
-            c2 = field_subtract(field_add(field_add(c2, p7), p8), p5)
-            c3 = field_add(
-                field_add(field_multiply(a0, b3), field_multiply(a1, b2)),
-                field_add(field_multiply(a2, b1), field_multiply(a3, b0)),
-            )
-            c3 = field_subtract(field_add(c3, p8), p6)
-            c4 = field_add(
-                field_add(field_multiply(a0, b4), field_multiply(a1, b3)),
-                field_add(field_multiply(a2, b2), field_multiply(a3, b1)),
-            )
-            c4 = field_subtract(field_add(c4, field_multiply(a4, b0)), p7)
-            store32(word, row, field_add(load32(word, row), c0))
-            store32(word, length + row, field_add(load32(word, length + row), c1))
-            store32(word, 2 * length + row, field_add(load32(word, 2 * length + row), c2))
-            store32(word, 3 * length + row, field_add(load32(word, 3 * length + row), c3))
-            store32(word, 4 * length + row, field_add(load32(word, 4 * length + row), c4))
+            difference = _subtract(claimed, load_quintic(combined, length, row))
+            quotient = quintic_multiply(_scale(partner, inverted), difference)
+            store_quintic(word, length, row, _add(load_quintic(word, length, row), quotient))

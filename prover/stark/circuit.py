@@ -60,7 +60,9 @@ def check_circuit(circuit: Circuit) -> None:
         raise CircuitError(f"circuit {circuit.name} has no table")
     # A proof's heading holds the name in one length byte and printable characters.
     if not (0 < len(circuit.name) < 256 and all(" " < letter <= "~" for letter in circuit.name)):
-        raise CircuitError(f"circuit {circuit.name!r}: a name has 1 to 255 printable ASCII letters and no space")
+        raise CircuitError(
+            f"circuit {circuit.name!r}: a name has 1 to 255 printable ASCII letters and no space"
+        )
     if len(set(circuit.public_names)) != len(circuit.public_names):
         raise CircuitError(f"circuit {circuit.name}: two public values have the same name")
     names = [table.name for table in circuit.tables]

@@ -7,13 +7,13 @@ import numpy as np
 from prover.domain import Domain, raise_to_two_power
 from prover.field.kernels import base_batch_inverse, evaluate_columns
 from prover.field.koalabear import PRIME, Montgomery, decode, encode, inverse, power
-from prover.fri.kernels import add_quotient_of_differences, geometric_sequence
+from prover.fri.kernels import add_quotient_of_differences, shared_sequence
 from prover.stark.numbers import Extension, Quintic, canonical
 
 
 def coset_points(log_height: int, shift: int) -> Montgomery:
     """shift * g^i for every row i."""
-    return geometric_sequence(shift, Domain(log_height, 0).generator, 1 << log_height)
+    return shared_sequence(shift, Domain(log_height, 0).generator, 1 << log_height)
 
 
 def selectors_on_coset(log_height: int, shift: int, threads: int) -> Montgomery:

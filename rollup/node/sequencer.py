@@ -39,7 +39,7 @@ from rollup.node.inputs import (
     kind_of_input,
 )
 from rollup.node.metrics import Metrics
-from rollup.node.news import batch_news, level_news, trade_news
+from rollup.node.news import batch_news, level_news, stored_batch_news, trade_news
 from rollup.node.ports import Clock, QueueSource
 from rollup.node.refusals import Refusal
 from rollup.node.storage import Checkpoint, DataDirectory, JournalRow, Stage, StorageError
@@ -501,6 +501,15 @@ class Sequencer:
             self.metrics.timing("checkpoint", perf_counter() - began)
             self.metrics.count("batches")
             self.feed.tell(batch_news(waiting, self.root, Stage.SEALED))
+
+    async def note_stage(self, number: int, stage: Stage) -> None:
+        """Note and tell how far a batch has come; the files have one writer, the tree's thread."""
+        checkpoints = self.directory.checkpoints
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._hashing, checkpoints.set_stage, number, stage)
+        stored = await asyncio.to_thread(checkpoints.batch, number)
+        if stored is not None:
+            self.feed.tell(stored_batch_news(stored))
 
     def _write_down(self, sealed: SealedBatch) -> None:
         """Compute a batch's root and write its checkpoint."""

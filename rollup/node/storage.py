@@ -164,7 +164,7 @@ class LockFile:
         os.close(self._file)
 
 
-def _connect(path: Path, tables: str) -> sqlite3.Connection:
+def open_database(path: Path, tables: str) -> sqlite3.Connection:
     """Open a file, or make it, and insist on its version."""
     is_new = not path.exists() or path.stat().st_size == 0
     connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, cached_statements=64)
@@ -189,7 +189,7 @@ class Journal:
     """Acknowledged inputs in order. One thread writes; any may read."""
 
     def __init__(self, path: Path) -> None:
-        self._connection = _connect(path, _JOURNAL_TABLES)
+        self._connection = open_database(path, _JOURNAL_TABLES)
         self._reader = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._reader_lock = Lock()
         # The write-ahead log is folded back by `fold`, in a quiet moment, not by whichever commit fills it.
@@ -245,7 +245,7 @@ class Checkpoints:
     """State, book and batches as of the last batch written. One thread writes; any may read."""
 
     def __init__(self, path: Path) -> None:
-        self._connection = _connect(path, _CHECKPOINT_TABLES)
+        self._connection = open_database(path, _CHECKPOINT_TABLES)
         self._reader = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._reader_lock = Lock()
 

@@ -45,7 +45,9 @@ def test_the_artifacts_belong_to_these_sources_and_settings() -> None:
     for folder, digest in ((ARTIFACTS, source_digest()), (DOUBLES, source_digest((SOURCES, TEST_SOURCES)))):
         for path in folder.glob("*.json"):
             artifact = load_artifact(path.stem, folder)
-            assert artifact.source_digest == digest, f"{path.name}: run `python -m verifier_contracts.compile`"
+            assert artifact.source_digest == digest, (
+                f"{path.name}: run `python -m verifier_contracts.compile`"
+            )
             assert (artifact.compiler, artifact.settings) == (pinned["version"], pinned["settings"])
 
 
@@ -65,14 +67,14 @@ def test_every_source_names_the_pinned_compiler_and_its_licence() -> None:
     for folder in (SOURCES, TEST_SOURCES):
         for path in folder.glob("*.sol"):
             lines = path.read_text(encoding="utf-8").splitlines()
-            assert lines[:2] == ["// SPDX-License-Identifier: Apache-2.0", f"pragma solidity {version};"], path
+            assert lines[:2] == ["// SPDX-License-Identifier: Apache-2.0", f"pragma solidity {version};"], (
+                path
+            )
 
 
 def test_every_custom_error_is_asserted_by_a_test() -> None:
     declared = set(re.findall(r"error (\w+)\(", (SOURCES / "Errors.sol").read_text(encoding="utf-8")))
-    asserted = "".join(
-        path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py")
-    )
+    asserted = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
     assert [error for error in sorted(declared) if f"{error}(" not in asserted] == []
 
 
@@ -136,4 +138,6 @@ def test_limits_and_domains_are_those_of_the_rules() -> None:
 def test_the_readme_shows_the_storage_as_it_is_laid_out() -> None:
     text = (ROOM / "README.md").read_text(encoding="utf-8")
     shown = re.findall(r"^\| (\d+) \| (\d+) \| `(\w+)` \|", text, re.MULTILINE)
-    assert [f"{slot}:{offset} {name}" for slot, offset, name in shown] == load_artifact("ClearingHouse").storage
+    assert [f"{slot}:{offset} {name}" for slot, offset, name in shown] == load_artifact(
+        "ClearingHouse"
+    ).storage

@@ -70,7 +70,11 @@ def test_a_sealed_batch_holds_what_its_data_say(waiting: House) -> None:
     assert waiting.events(done, "BatchSealed") == [
         {"number": 1, "newRoot": batch.new_root, "time": time, "queueEnd": 3, "claims": 3, "value": value}
     ]
-    assert (waiting.call("sealedBatch"), waiting.call("provedBatch"), waiting.call("provedQueue")) == (1, 0, 0)
+    assert (waiting.call("sealedBatch"), waiting.call("provedBatch"), waiting.call("provedQueue")) == (
+        1,
+        0,
+        0,
+    )
 
 
 def test_the_statement_binds_everything_that_a_proof_is_about(waiting: House) -> None:

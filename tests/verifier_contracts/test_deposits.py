@@ -6,6 +6,7 @@ import pytest
 
 from rollup.codec import encode_queued_item
 from rollup.transactions import Deposit
+from tests.rollup.workbench import make
 from tests.verifier_contracts.vault_bench import DOLLAR, SETTINGS, House, queue_hash
 
 VAULT_SLOT, QUEUE_SLOT = 11, 1
@@ -14,7 +15,7 @@ VAULT_SLOT, QUEUE_SLOT = 11, 1
 def test_a_deposit_opens_an_account_and_queues_what_the_rules_expect(house: House) -> None:
     done = house.send(house.function("deposit", house.bob, 25 * DOLLAR), house.alice)
     (queued,) = house.queue()
-    assert queued.item == Deposit(1, int(house.bob, 16), int(house.alice, 16), 25 * DOLLAR)  # type: ignore[arg-type]
+    assert queued.item == make(Deposit, 1, int(house.bob, 16), int(house.alice, 16), 25 * DOLLAR)
     assert house.events(done, "AccountOpened") == [{"account": 1, "owner": house.bob}]
     assert house.events(done, "Deposited") == [{"account": 1, "payer": house.alice, "amount": 25 * DOLLAR}]
     assert house.call("accountOf", house.bob) == 1
@@ -81,7 +82,9 @@ def test_a_full_queue_takes_nothing_more(house: House) -> None:
 
 def test_a_deposit_without_allowance_fails_as_a_whole(house: House) -> None:
     house.send(house.token.functions.approve(house.address, 0), house.alice)
-    assert house.refusal(house.function("deposit", house.alice, 10 * DOLLAR), house.alice) == "TokenCallFailed()"
+    assert (
+        house.refusal(house.function("deposit", house.alice, 10 * DOLLAR), house.alice) == "TokenCallFailed()"
+    )
 
 
 def test_the_queue_takes_sixty_four_deposits_a_block(house: House) -> None:

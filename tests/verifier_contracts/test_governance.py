@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from eth_abi import encode
-from eth_utils import to_checksum_address
+from eth_abi.abi import encode
+from eth_utils.address import to_checksum_address
 
 from rollup.transactions import ListGroup, ListSeries, SetParameters
 from tests.rollup.workbench import make
@@ -201,7 +201,8 @@ def test_governor_verifier_and_keys_change_after_notice(house: House) -> None:
 
 
 @pytest.mark.parametrize(
-    ("action", "values"), [(SET_SEQUENCER, [NOBODY]), (SET_GOVERNOR, [NOBODY]), (SET_VERIFIER, [NOBODY, bytes(32)])]
+    ("action", "values"),
+    [(SET_SEQUENCER, [NOBODY]), (SET_GOVERNOR, [NOBODY]), (SET_VERIFIER, [NOBODY, bytes(32)])],
 )
 def test_no_role_goes_to_nobody(house: House, action: int, values: list[Any]) -> None:
     assert refused(house, action, *values) == "AddressIsZero()"

@@ -93,7 +93,9 @@ def test_the_median_of_all_that_was_posted_enters_the_queue(
 
 
 @pytest.mark.parametrize("lie", [0, 101, (1 << 64) - 1])
-def test_one_liar_among_three_does_not_move_the_price_out_of_the_honest_ones(expired: House, lie: int) -> None:
+def test_one_liar_among_three_does_not_move_the_price_out_of_the_honest_ones(
+    expired: House, lie: int
+) -> None:
     post(expired, 100, 102, lie)
     expired.wait_until(EXPIRY + COLLECTION + 1)
     expired.send(expired.function("fixPrice", 7), expired.stranger)

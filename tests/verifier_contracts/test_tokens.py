@@ -12,7 +12,7 @@ HONEST, TAKES_FEE, ANSWERS_FALSE, ANSWERS_NOTHING, ANSWERS_NONSENSE, REVERTS = r
 @pytest.fixture(scope="module")
 def deployed_house() -> House:
     """A clearing house whose token does what it is told."""
-    return House(token="HostileToken")
+    return House(collateral="HostileToken")
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from rollup.codec import QueuedItem
 from tests.verifier_contracts.vault_bench import DAY, DOLLAR, SETTINGS, House, Prepared, read_queued
 
 LONG = os.environ.get("CLEARING_LONG_TESTS") == "1"
-STEPS = 600 if LONG else 90
-SEEDS = range(20 if LONG else 3)
+STEPS = 600 if LONG else 80
+SEEDS = range(20 if LONG else 2)
 
 
 @dataclass
@@ -144,7 +144,9 @@ class Model:
 
     def step(self) -> None:
         """Take one step at random."""
-        steps = ["deposit"] * 3 + ["force", "wait", "revert", "freeze"] + ["publish", "prove"] * 3 + ["claim"] * 5
+        steps = (
+            ["deposit"] * 3 + ["force", "wait", "revert", "freeze"] + ["publish", "prove"] * 3 + ["claim"] * 5
+        )
         name = self.random.choice(steps)
         getattr(self, name)()
         self.steps_taken.add(name)

@@ -8,11 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from eth_abi import encode
+from eth_abi.abi import encode
 from eth_account import Account as Signer
-from eth_tester import EthereumTester, PyEVMBackend
-from eth_tester.backends.pyevm.main import EVMSpoofTransaction
-from eth_utils import to_canonical_address
+from eth_tester import EthereumTester, PyEVMBackend  # type: ignore[import-untyped]
+from eth_tester.backends.pyevm.main import EVMSpoofTransaction  # type: ignore[import-untyped]
+from eth_utils.address import to_canonical_address
 from web3 import EthereumTesterProvider, Web3
 
 from prover.hash.keccak import keccak256
@@ -108,18 +108,23 @@ class Prepared:
 class House:
     """One clearing house, its token, its people, and the clock of its chain."""
 
-    def __init__(self, token: str = "PracticeToken", verifier: str = "AcceptingVerifier") -> None:
+    def __init__(self, collateral: str = "PracticeToken", verifier: str = "AcceptingVerifier") -> None:
         self.tester = start_chain()
-        self.w3 = Web3(EthereumTesterProvider(self.tester))
-        people = self.w3.eth.accounts
-        self.governor, self.sequencer, self.alice, self.bob, self.carol, self.stranger = people[:6]
-        self.token = self.deploy(token)
+        self.w3: Any = Web3(EthereumTesterProvider(self.tester))
+        people = [str(each) for each in self.w3.eth.accounts]
+        self.governor: str = people[0]
+        self.sequencer: str = people[1]
+        self.alice: str = people[2]
+        self.bob: str = people[3]
+        self.carol: str = people[4]
+        self.stranger: str = people[5]
+        self.token = self.deploy(collateral)
         self.verifier = self.deploy(verifier)
-        self.contract = self.deploy("ClearingHouse", self.settings())
-        self.address = self.contract.address
+        self.contract: Any = self.deploy("ClearingHouse", self.settings())
+        self.address: str = self.contract.address
         for person in (self.alice, self.bob, self.carol):
             self.send(self.token.functions.mint(person, 1 << 63), person)
-            if token == "PracticeToken":
+            if collateral == "PracticeToken":
                 self.send(self.token.functions.approve(self.address, 1 << 63), person)
 
     def settings(self, **changed: Any) -> tuple[Any, ...]:
@@ -130,9 +135,7 @@ class House:
             "sequencer": self.sequencer,
             "verifier": self.verifier.address,
         }
-        (constructor,) = [
-            part for part in artifact("ClearingHouse").abi if part["type"] == "constructor"
-        ]
+        (constructor,) = [part for part in artifact("ClearingHouse").abi if part["type"] == "constructor"]
         names = [component["name"] for component in constructor["inputs"][0]["components"]]
         assert set(names) == set(values)
         return tuple((values | changed)[name] for name in names)
@@ -158,9 +161,7 @@ class House:
 
     def send(self, function: Any, sender: str, value: int = 0) -> Any:
         """Send a transaction that must succeed."""
-        done = self._mined(
-            function.transact({"from": sender, "gas": TRANSACTION_GAS, "value": value})
-        )
+        done = self._mined(function.transact({"from": sender, "gas": TRANSACTION_GAS, "value": value}))
         if done["status"] != 1:
             raise AssertionError(f"{function} failed: {self.refusal(function, sender, value)}")
         return done
@@ -287,7 +288,9 @@ class House:
         logs = self.contract.events.QueueItemAdded().get_logs(from_block=0)
         return tuple(read_queued(log["args"]) for log in logs if log["args"]["position"] >= start)
 
-    def prepare(self, claims: Sequence[tuple[str, int]] = (), records: bytes = b"", **changed: Any) -> Prepared:
+    def prepare(
+        self, claims: Sequence[tuple[str, int]] = (), records: bytes = b"", **changed: Any
+    ) -> Prepared:
         """Make the next batch: all waiting queue items, no transactions, and claims that no rule has seen."""
         number = self.call("sealedBatch") + 1
         start = self.call("batch", number - 1)[6]

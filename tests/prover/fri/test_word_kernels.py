@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from prover.field.koalabear import PRIME, decode, encode, inverse, power
+from prover.field.koalabear import PRIME, decode, encode, power
 from prover.fri import kernels, reference
 from prover.stark.numbers import Extension, Quintic, canonical
 
@@ -77,10 +77,9 @@ def test_the_norm_is_the_adjugate_times_the_difference() -> None:
         assert product == (sum(c * power(x, i) for i, c in enumerate(norm)) % PRIME, 0, 0, 0, 0)
 
 
-def test_a_geometric_sequence_multiplies_by_its_step() -> None:
-    assert decode(kernels.geometric_sequence(7, 3, 6)).tolist() == [7, 21, 63, 189, 567, 1701]
-    assert decode(kernels.geometric_sequence(1, inverse(2), 2)).tolist() == [1, inverse(2)]
-
-
-def test_squares_are_squares() -> None:
-    assert decode(kernels.square(encode([0, 1, 5, PRIME - 1]))).tolist() == [0, 1, 25, 1]
+def test_a_shared_sequence_is_computed_once_and_cannot_be_changed() -> None:
+    sequence = kernels.shared_sequence(7, 3, 6)
+    assert decode(sequence).tolist() == [7, 21, 63, 189, 567, 1701]
+    assert kernels.shared_sequence(7, 3, 6) is sequence
+    with pytest.raises(ValueError, match="read-only"):
+        sequence[0] = 0

@@ -251,7 +251,7 @@ def test_what_does_not_fit_the_circuit_is_refused_before_proving() -> None:
             "table questions: the main matrix is uint32 (2, 8), not uint32 (3, 8)",
         ),
         (
-            [traces[0].astype(np.int64), traces[1]],  # type: ignore[list-item]  # that is the mistake
+            [traces[0].astype(np.int64), traces[1]],
             statement,
             "table questions: the main matrix is int64 (3, 8), not uint32 (3, 8)",
         ),

@@ -1,0 +1,207 @@
+"""The bridge: what the contract has queued comes in, closed batches go out.
+
+    QueueItemAdded ──► items, as deep in the chain as asked ──► the sequencer's next batch
+    closed batch   ──► begin(R, h, length), append..., seal ──► published
+
+Every look asks the contract how far it is and does what is missing, so it does not matter when the node died or what a
+re-organisation took back: a half-published batch is gone on with, or begun again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from eth_account.signers.local import LocalAccount
+from requests.exceptions import RequestException
+from web3.exceptions import Web3Exception
+
+from prover.hash.keccak import keccak256
+from prover.hash.poseidon import POSEIDON16_20
+from rollup.binding import data_digest, packed
+from rollup.codec import DATA_VERSION, QueuedItem, decode_batch
+from rollup.events import Claim
+from rollup.fields import MalformedError, from_words, word_bytes
+from rollup.node.ethereum import Ethereum, EthereumError
+from rollup.node.sequencer import BYTES_PER_L1_TRANSACTION, Sequencer
+from rollup.node.storage import Stage, StoredBatch
+from rollup.outcome import QueueItem
+from rollup.state_hash import KernelHasher
+from rollup.transactions import TRANSACTIONS
+from rollup.units import QueuePosition, Time
+
+logger = logging.getLogger("clearing.node")
+
+PIECE_BYTES: Final = 4096
+"""The contract hashes data in pieces of this size, and takes chunks of whole pieces."""
+
+LOGS_AT_ONCE: Final = 2000
+"""Blocks one request for events spans; public nodes answer no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeSettings:
+    """How patient the bridge is."""
+
+    confirmations: int = 0
+    """Blocks that must lie on top of an item before it is served; the embedded chain takes none back."""
+    look_seconds: float = 0.5
+    from_block: int = 0
+    """The contract's first block."""
+
+
+class TakenBackError(EthereumError):
+    """Ethereum has taken back queue items that batches have served."""
+
+
+def data_hash(published: bytes) -> bytes:
+    """The contract's running hash of a batch's data: piece by piece, each with the hash of those before."""
+    hash_ = bytes(32)
+    for start in range(0, len(published), PIECE_BYTES):
+        hash_ = keccak256(hash_ + published[start : start + PIECE_BYTES])
+    return hash_
+
+
+def chunks_of(published: bytes, claims: int) -> Iterator[bytes]:
+    """Cut data into chunks of whole pieces, of which the last holds every claim."""
+    last = (len(published) - claims * word_bytes(Claim)) // PIECE_BYTES * PIECE_BYTES
+    last = max(last, 0) if len(published) > BYTES_PER_L1_TRANSACTION else 0
+    for start in range(0, last, BYTES_PER_L1_TRANSACTION):
+        yield published[start : min(start + BYTES_PER_L1_TRANSACTION, last)]
+    yield published[last:]
+
+
+class Bridge:
+    """The sequencer's `QueueSource`; `run` looks again and again until it is cancelled."""
+
+    def __init__(
+        self, ethereum: Ethereum, contract: Any, signer: LocalAccount, settings: BridgeSettings | None = None
+    ) -> None:
+        self.ethereum = ethereum
+        self.contract = contract
+        self.settings = settings or BridgeSettings()
+        self.proved = 0
+        self.published = 0
+        self._signer = signer
+        self._items: list[QueuedItem] = []
+        self._next_block = self.settings.from_block
+        self._last_hash: bytes | None = None
+        self._hasher = KernelHasher(POSEIDON16_20)
+
+    # --------------------------------------------------------------------------------------------- the queue
+
+    def items_from(self, position: QueuePosition, count: int) -> Sequence[QueuedItem]:
+        """Items in order; the list is replaced or extended in one step, so any thread may read it."""
+        return self._items[position : position + count]
+
+    def read_queue(self, served: int) -> None:
+        """Read what has been queued since the last look, or everything where the chain has changed below it."""
+        newest = self.ethereum.web3.eth.block_number - self.settings.confirmations
+        if self._last_hash is not None and self._has_changed(newest):
+            logger.warning("Ethereum was re-organised; the queue is read again")
+            again = list(self._read(self.settings.from_block, newest, 0))
+            if again[:served] != self._items[:served]:
+                raise TakenBackError(
+                    f"Ethereum has taken back queue items below {served}, which batches have served;"
+                    f" {self.settings.confirmations} confirmations were too few"
+                )
+            self._items = again
+        elif newest >= self._next_block:
+            self._items += list(self._read(self._next_block, newest, len(self._items)))
+        if newest >= self.settings.from_block:
+            self._next_block = newest + 1
+            self._last_hash = bytes(self.ethereum.web3.eth.get_block(newest)["hash"])
+
+    def _has_changed(self, newest: int) -> bool:
+        """Say whether the last block that was read is another one now, or gone."""
+        last = self._next_block - 1
+        return newest < last or bytes(self.ethereum.web3.eth.get_block(last)["hash"]) != self._last_hash
+
+    def _read(self, first: int, last: int, position: int) -> Iterator[QueuedItem]:
+        for start in range(first, last + 1, LOGS_AT_ONCE):
+            end = min(start + LOGS_AT_ONCE - 1, last)
+            for event in self.contract.events.QueueItemAdded().get_logs(from_block=start, to_block=end):
+                added = event["args"]
+                if added["position"] != position:
+                    raise EthereumError(f"the queue's item {position} is missing from Ethereum's answer")
+                yield _queued(added["tag"], added["time"], bytes(added["body"]))
+                position += 1
+
+    # ------------------------------------------------------------------------------------------- the batches
+
+    def look_at_batches(self) -> None:
+        """Ask the contract how far it is."""
+        self.published = self.contract.functions.sealedBatch().call()
+        self.proved = self.contract.functions.provedBatch().call()
+
+    def publish(self, stored: StoredBatch) -> None:
+        """Publish the next batch: begin, append what is missing, seal."""
+        published, new_root = stored.published, packed(stored.root)
+        hash_ = data_hash(published)
+        functions = self.contract.functions
+        open_batch, unfinished = functions.progress().call()
+        is_begun, received = open_batch[4], open_batch[3]
+        chunks = list(chunks_of(published, len(decode_batch(published).claims)))
+        ends = [sum(map(len, chunks[: count + 1])) for count in range(len(chunks))]
+        is_ours = is_begun and bytes(open_batch[0]) == hash_ and unfinished[0] == new_root
+        if not is_ours or received not in {0, *ends}:
+            digest = packed(data_digest(published, self._hasher))
+            begin = functions.begin(DATA_VERSION, digest, hash_, len(published), new_root)
+            self.ethereum.send(self._signer, begin)
+            received = 0
+        for chunk, end in zip(chunks, ends, strict=True):
+            if end > received:
+                self.ethereum.send(self._signer, functions.append(chunk))
+        self.ethereum.send(self._signer, functions.seal())
+
+    # ------------------------------------------------------------------------------------------------ the run
+
+    async def run(self, sequencer: Sequencer) -> None:
+        """Look, serve, publish, until cancelled; a node that does not answer is asked again."""
+        while True:
+            try:
+                await self.look(sequencer)
+            except TakenBackError:
+                raise
+            except (EthereumError, Web3Exception, RequestException, ConnectionError, TimeoutError) as error:
+                logger.warning("Ethereum: %s", error)
+            await asyncio.sleep(self.settings.look_seconds)
+
+    async def look(self, sequencer: Sequencer) -> None:
+        """One look: read the queue, then publish every closed batch that the contract does not have."""
+        await asyncio.to_thread(self.read_queue, sequencer.engine.state.system.queue_position)
+        await asyncio.to_thread(self.look_at_batches)
+        checkpoints = sequencer.directory.checkpoints
+        while True:
+            stored = await asyncio.to_thread(checkpoints.batch, self.published + 1)
+            if stored is None:
+                break
+            await asyncio.to_thread(self.publish, stored)
+            await asyncio.to_thread(self.look_at_batches)
+        for stored in await asyncio.to_thread(self._misplaced, sequencer):
+            await sequencer.note_stage(stored.number, self._stage_of(stored.number))
+
+    def _stage_of(self, number: int) -> Stage:
+        if number <= self.proved:
+            return Stage.PROVED
+        return Stage.PUBLISHED if number <= self.published else Stage.SEALED
+
+    def _misplaced(self, sequencer: Sequencer) -> list[StoredBatch]:
+        """Batches whose noted stage is not the contract's: newly published or proved, or taken back."""
+        checkpoints = sequencer.directory.checkpoints
+        found = [
+            stored for stage in (Stage.SEALED, Stage.PUBLISHED) for stored in checkpoints.batches_at(stage)
+        ]
+        return [stored for stored in found if stored.stage is not self._stage_of(stored.number)]
+
+
+def _queued(tag: int, time: int, body: bytes) -> QueuedItem:
+    """Read an item as the contract queued it."""
+    entry = TRANSACTIONS[tag] if tag < len(TRANSACTIONS) else None
+    item = from_words(entry.published, body) if entry is not None else None
+    if not isinstance(item, QueueItem):
+        raise MalformedError(f"the queue holds an item of tag {tag}, which no rule knows")
+    return QueuedItem(Time(time), item)

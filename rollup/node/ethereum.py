@@ -1,0 +1,179 @@
+"""A connection to Ethereum: somebody else's node by its URL, or a chain of our own that survives a kill.
+
+The embedded chain is py-evm in memory.
+What makes it durable is a file of its signed transactions with the times of their blocks: a start sends them again, and
+must arrive at the same block hashes.
+A transaction is on the disk before anyone learns that it was mined.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from threading import RLock
+from time import time
+from typing import Any, Final
+
+from eth_account.signers.local import LocalAccount
+from web3 import EthereumTesterProvider, HTTPProvider, Web3
+from web3.contract.contract import ContractFunction
+from web3.types import TxReceipt
+
+from rollup.node.storage import StorageError, open_database
+from rollup.units import Time
+
+TRANSACTION_GAS: Final = 16_000_000
+"""Below the 16,777,216 that Ethereum allows a transaction; asking for an estimate costs the embedded chain seconds."""
+
+BLOCK_GAS: Final = 60_000_000
+
+FEE_PER_GAS: Final = 10**10
+"""What the embedded chain's transactions offer; a real one is asked for its price."""
+
+RECEIPT_SECONDS: Final = 180.0
+
+EMBEDDED_ACCOUNTS: Final = 20
+"""Prefunded accounts of the embedded chain; their keys are public."""
+
+_TABLES = """
+CREATE TABLE block (
+    number INTEGER PRIMARY KEY,
+    time INTEGER NOT NULL,
+    raw BLOB NOT NULL,
+    hash BLOB NOT NULL
+);
+"""
+
+
+class EthereumError(Exception):
+    """Ethereum does not answer, or does not do what it was asked; one line for a person."""
+
+
+class Ethereum:
+    """Somebody else's node, by its URL."""
+
+    def __init__(self, web3: Web3) -> None:
+        self.web3 = web3
+        self.fee_per_gas: int | None = None
+
+    @classmethod
+    def at(cls, url: str) -> Ethereum:
+        """Connect, or say that nobody answers."""
+        web3 = Web3(HTTPProvider(url, request_kwargs={"timeout": 30}))
+        if not web3.is_connected():
+            raise EthereumError(f"no Ethereum node answers at {url}")
+        return cls(web3)
+
+    def now(self) -> Time:
+        """The clock of this machine, or the newest block's where that is ahead: no batch may be ahead of its block."""
+        return Time(max(int(time()), self.web3.eth.get_block("latest")["timestamp"]))
+
+    def send(
+        self, signer: LocalAccount, function: ContractFunction, value: int = 0, gas: int = TRANSACTION_GAS
+    ) -> TxReceipt:
+        """Sign a call, send it and wait until it is mined; one that reverts raises."""
+        request = {"to": function.address, "data": function._encode_transaction_data(), "value": value}
+        return self._sent(signer, request, gas, function.fn_name)
+
+    def deploy(self, signer: LocalAccount, abi: Any, bytecode: str, *arguments: Any) -> TxReceipt:
+        """Deploy a contract."""
+        factory = self.web3.eth.contract(abi=abi, bytecode=bytecode)
+        data = factory.constructor(*arguments).data_in_transaction
+        return self._sent(signer, {"data": data, "value": 0}, TRANSACTION_GAS, "deployment")
+
+    def _sent(self, signer: LocalAccount, request: dict[str, Any], gas: int, name: str) -> TxReceipt:
+        price = self.fee_per_gas or 2 * self.web3.eth.gas_price
+        fields = request | {
+            "chainId": self.web3.eth.chain_id,
+            "nonce": self.web3.eth.get_transaction_count(signer.address),
+            "gas": gas,
+            "maxFeePerGas": price,
+            "maxPriorityFeePerGas": min(price, 10**9),
+            "type": 2,
+        }
+        sent = self.send_raw(bytes(signer.sign_transaction(fields).raw_transaction))
+        receipt = self.web3.eth.wait_for_transaction_receipt(sent, timeout=RECEIPT_SECONDS)
+        if receipt["status"] != 1:
+            raise EthereumError(f"{name} was reverted in block {receipt['blockNumber']}")
+        return receipt
+
+    def send_raw(self, raw: bytes) -> Any:
+        """Send a signed transaction; its hash is returned."""
+        return self.web3.eth.send_raw_transaction(raw)
+
+    def close(self) -> None:
+        """Nothing of ours is open."""
+
+
+class EmbeddedChain(Ethereum):
+    """A chain of our own, one block a transaction."""
+
+    def __init__(self, path: Path, *, start_time: int | None = None) -> None:
+        from eth_tester import EthereumTester, PyEVMBackend
+
+        self._lock = RLock()
+        self._database = open_database(path, _TABLES)
+        row = self._database.execute("SELECT time FROM block WHERE number = 0").fetchone()
+        began = int(row[0]) if row else (start_time or int(time()))
+        genesis = PyEVMBackend.generate_genesis_params(overrides={"gas_limit": BLOCK_GAS, "timestamp": began})
+        accounts = PyEVMBackend.generate_genesis_state(
+            num_accounts=EMBEDDED_ACCOUNTS, overrides={"balance": 10**24}
+        )
+        self.tester: Any = EthereumTester(PyEVMBackend(genesis_parameters=genesis, genesis_state=accounts))
+        super().__init__(Web3(EthereumTesterProvider(self.tester)))
+        self.fee_per_gas = FEE_PER_GAS
+        if row is None:
+            self._write(began, b"")
+        else:
+            self._replay()
+
+    def _write(self, block_time: int, raw: bytes) -> None:
+        block = self.web3.eth.get_block("latest")
+        self._database.execute(
+            "INSERT INTO block VALUES (?, ?, ?, ?)", (block["number"], block_time, raw, bytes(block["hash"]))
+        )
+
+    def _replay(self) -> None:
+        """Send everything again; another hash means that this is another chain."""
+        for number, block_time, raw, known in self._database.execute(
+            "SELECT * FROM block ORDER BY number"
+        ).fetchall():
+            if raw:
+                self._mine(raw, block_time)
+            elif number:
+                self.tester.time_travel(block_time)
+            block = self.web3.eth.get_block("latest")
+            if block["number"] != number or bytes(block["hash"]) != known:
+                raise StorageError(f"block {number} of the embedded chain does not come out as it was")
+
+    def _mine(self, raw: bytes, block_time: int) -> Any:
+        """Mine one transaction in a block of that time."""
+        header = self.tester.backend.chain.header
+        self.tester.backend.chain.header = header.copy(timestamp=block_time)
+        return self.web3.eth.send_raw_transaction(raw)
+
+    def send_raw(self, raw: bytes) -> Any:
+        """Mine a signed transaction at once, and write it down before anyone hears of it."""
+        with self._lock:
+            latest = self.web3.eth.get_block("latest")["timestamp"]
+            block_time = max(int(time()), latest + 1)
+            sent = self._mine(raw, block_time)
+            self._write(block_time, raw)
+            return sent
+
+    def travel(self, block_time: int) -> None:
+        """Mine an empty block in the future: how a demonstration comes to an expiry."""
+        with self._lock:
+            self.tester.time_travel(block_time)
+            self._write(block_time, b"")
+
+    def account(self, index: int) -> LocalAccount:
+        """One of the prefunded accounts; its key is known to everybody, as the chain is nobody's."""
+        from eth_account import Account
+
+        key = self.tester.backend.account_keys[index]
+        account: LocalAccount = Account.from_key(key.to_bytes())
+        return account
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()

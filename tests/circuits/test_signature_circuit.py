@@ -1,0 +1,119 @@
+"""Real signatures are laid out without a broken rule, proved and verified."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from circuits import signature
+from circuits.buses import SIXTEEN_BITS, WIRES
+from circuits.signature import BLOCK, RESULT
+from prover.air.bus import Direction
+from prover.curve.chain import run_chain
+from prover.curve.septic import GENERATOR, ORDER, Point
+from prover.curve.septic import encode as encode_point
+from prover.errors import ProofRefused
+from prover.field.koalabear import add, decode
+from prover.parameters import PRESETS
+from prover.stark.prover import prove
+from prover.stark.proving_key import make_proving_key
+from prover.stark.verify import verify_messages
+from rollup.schnorr import challenge_elements, challenge_number
+from tests.circuits import signed as specimen
+
+
+@pytest.mark.parametrize(("count", "keys"), [(1, 1), (3, 2), (4, 4)])
+def test_signatures_are_laid_out_without_a_broken_rule(count: int, keys: int) -> None:
+    found = specimen.inspected(specimen.witness(specimen.signed(count, keys), keys).by_table)
+    assert found.lines == []
+
+
+def test_the_rows_of_a_block_are_the_steps_of_the_reference_chain() -> None:
+    (claim,) = specimen.signed(1, 1)
+    trace = decode(specimen.witness((claim,), 1).by_table[signature.NAME]).astype(int)
+    commitment = Point(claim.signature.commitment_x, claim.signature.commitment_y)
+    challenge = challenge_number(challenge_elements(claim.key, commitment, claim.message))
+    chain = run_chain(Point(claim.key.x, claim.key.y), claim.signature.response, challenge)
+    for row, step in enumerate(chain.steps):
+        expected = [*encode_point(step.accumulator), *encode_point(step.addend)]
+        expected += [*step.inverse, *step.slope, *step.second_slope, step.low_bit, step.high_bit, step.challenge_bit]
+        assert trace[: len(expected), row].tolist() == expected
+    assert trace[:14, RESULT].tolist() == list(encode_point(commitment))
+
+
+def test_the_largest_numbers_are_laid_out_too() -> None:
+    rows = specimen.chain_rows(GENERATOR, ORDER - 1, (2**31 - 2**24, 0, 1, 2**31 - 2**24))
+    assert specimen.broken_in_table(signature.fill(rows, signature.LOG_BLOCK)) == set()
+
+
+def test_every_column_of_every_row_kind_is_bound_alone() -> None:
+    """Sixty-four copies of one signature, each with another cell changed: each copy breaks something."""
+    (claim,) = specimen.signed(1, 1)
+    honest = specimen.witness((claim,) * 64, 1).by_table
+    generator = random.Random("cells")
+    for rows in (range(signature.STEPS), range(RESULT, BLOCK), [0], [RESULT], [BLOCK - 1]):
+        trace = honest[signature.NAME].copy()
+        for column in range(signature.COLUMNS):
+            row = column * BLOCK + generator.choice(rows)
+            trace[column, row] = add(int(trace[column, row]), 1)
+        found = specimen.inspected(honest | {signature.NAME: trace})
+        caught = {finding.row // BLOCK for finding in found.constraints}
+        for message in found.messages:
+            caught |= {part.row // BLOCK for part in message.contributions if part.table == signature.NAME}
+        missed = [
+            specimen.signature_table().main_names[column]
+            for column in range(signature.COLUMNS)
+            if column not in caught
+        ]
+        assert missed == []
+
+
+@pytest.mark.parametrize("preset", ["test-keccak", "test-poseidon", "keccak-100-rate-4"])
+def test_signatures_are_proved_and_verified(preset: str) -> None:
+    claims = specimen.signed(3, 2)
+    laid_out = specimen.witness(claims, 2)
+    heights = [trace.shape[1].bit_length() - 1 for trace in laid_out.traces]
+    key = make_proving_key(specimen.circuit(), heights, PRESETS[preset], threads=1)
+    proved = prove(key, laid_out.traces, threads=1)
+    accepted = verify_messages(key.verification, (), proved.messages, required_bits=0, accept_insecure=True)
+    assert accepted.statement == ()
+
+
+def test_a_false_witness_has_no_proof() -> None:
+    claims = specimen.signed(3, 2)
+    laid_out = specimen.witness(claims, 2)
+    heights = [trace.shape[1].bit_length() - 1 for trace in laid_out.traces]
+    key = make_proving_key(specimen.circuit(), heights, PRESETS["test-keccak"], threads=1)
+    traces = [trace.copy() for trace in laid_out.traces]
+    traces[0][0, 5] = add(int(traces[0][0, 5]), 1)
+    proved = prove(key, traces, threads=1)
+    with pytest.raises(ProofRefused):
+        verify_messages(key.verification, (), proved.messages, required_bits=0, accept_insecure=True)
+
+
+def test_the_wires_name_the_tables_at_both_ends_of_every_bus() -> None:
+    for wire in WIRES:
+        if wire.bus is SIXTEEN_BITS:
+            continue
+        ends: dict[Direction, set[str]] = {Direction.SEND: set(), Direction.RECEIVE: set()}
+        for table in specimen.circuit().tables:
+            for interaction in table.interactions:
+                if interaction.bus == wire.bus:
+                    ends[interaction.direction].add(table.name)
+        assert (ends[Direction.SEND], ends[Direction.RECEIVE]) == (set(wire.senders), set(wire.receivers))
+
+
+def test_every_message_has_as_many_values_as_its_bus_carries() -> None:
+    for wire in WIRES:
+        counts = [int(name.split()[-1]) if name.split()[-1].isdigit() else 1 for name in wire.message]
+        assert sum(counts) == wire.bus.arity
+    assert len({wire.bus.identifier for wire in WIRES}) == len(WIRES)
+
+
+def test_tables_that_are_too_low_are_refused() -> None:
+    rows = specimen.chain_rows(GENERATOR, 1, (0, 0, 0, 0))
+    with pytest.raises(ValueError, match="3 signatures do not fit a table of 2"):
+        signature.fill(replace(rows, keys=np.repeat(rows.keys, 3, axis=1)), signature.LOG_BLOCK + 1)
