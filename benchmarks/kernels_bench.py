@@ -35,8 +35,10 @@ def command(as_json: bool) -> None:
     if as_json:
         print_json(result)
         return
+    limit = None
     for row in result["kernels"]:
-        floor = "" if row["floor"] is None else f"floor {row['floor']}"
-        click.echo(f"{row['kernel']:44} {row['nanoseconds_per_unit']:10.3f} ns  a {row['unit']}  {floor}")
-        if row.get("machine_limit"):
-            click.echo(f"{'':44} limit: {row['machine_limit']}")
+        floor = "" if row["floor"] is None else f", floor {row['floor']}"
+        click.echo(f"{row['kernel']:44} {row['nanoseconds_per_unit']:12,.3f} ns for {row['unit']}{floor}")
+        if row["machine_limit"] != limit:
+            limit = row["machine_limit"]
+            click.echo(f"{'':44} limit, here and below: {limit}")

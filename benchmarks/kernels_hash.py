@@ -33,7 +33,7 @@ NONCES = 1 << 14
 POSEIDON_FLOOR = 200.0
 """Nanoseconds a permutation that no change may exceed."""
 
-KECCAK_FLOOR = 30.0
+KECCAK_FLOOR = 27.0
 """The same for eight lanes of Keccak-f."""
 
 POSEIDON_LIMIT = (

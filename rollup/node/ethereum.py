@@ -2,7 +2,7 @@
 
 The embedded chain is py-evm in memory.
 What makes it durable is a file of its signed transactions with the times of their blocks: a start sends them again, and
-must arrive at the same block hashes.
+must arrive at the same state roots. (Block hashes differ: the backend draws each block's randomness anew.)
 A transaction is on the disk before anyone learns that it was mined.
 """
 
@@ -39,7 +39,7 @@ CREATE TABLE block (
     number INTEGER PRIMARY KEY,
     time INTEGER NOT NULL,
     raw BLOB NOT NULL,
-    hash BLOB NOT NULL
+    state_root BLOB NOT NULL
 );
 """
 
@@ -129,11 +129,12 @@ class EmbeddedChain(Ethereum):
     def _write(self, block_time: int, raw: bytes) -> None:
         block = self.web3.eth.get_block("latest")
         self._database.execute(
-            "INSERT INTO block VALUES (?, ?, ?, ?)", (block["number"], block_time, raw, bytes(block["hash"]))
+            "INSERT INTO block VALUES (?, ?, ?, ?)",
+            (block["number"], block_time, raw, bytes(block["stateRoot"])),
         )
 
     def _replay(self) -> None:
-        """Send everything again; another hash means that this is another chain."""
+        """Send everything again; another state root means that this is another chain."""
         for number, block_time, raw, known in self._database.execute(
             "SELECT * FROM block ORDER BY number"
         ).fetchall():
@@ -142,7 +143,7 @@ class EmbeddedChain(Ethereum):
             elif number:
                 self.tester.time_travel(block_time)
             block = self.web3.eth.get_block("latest")
-            if block["number"] != number or bytes(block["hash"]) != known:
+            if block["number"] != number or bytes(block["stateRoot"]) != known:
                 raise StorageError(f"block {number} of the embedded chain does not come out as it was")
 
     def _mine(self, raw: bytes, block_time: int) -> Any:

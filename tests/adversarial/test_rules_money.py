@@ -357,7 +357,7 @@ def test_cash_pumped_through_pools_that_losers_leave_open_stays_within_its_limbs
         fill(house, BOB, ALICE, call, 7 * 65_535, 0)
         house.at(GENESIS_TIME + (group - 6) * DAY)
         house.fix(group, 65_535)
-        house.settle(BOB)
+        house.settle(BOB, group)
         house.apply(house.transfer(BOB, ALICE, house.cash(BOB)))
     assert len(house.account(ALICE).positions) == 32
     pools = sum(group.pool for group in house.state.groups())
