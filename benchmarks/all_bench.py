@@ -36,6 +36,7 @@ def command(folder: Path, as_json: bool) -> None:
       clearing bench all --folder my-results
     """  # noqa: D301 - the backspace is click's own mark for a paragraph that is not rewrapped
     from benchmarks import first_proof_bench, kernels_bench, prover_bench, scaling_bench
+    from benchmarks.figures import HOME, write_into
     from benchmarks.plots import draw
     from prover.field.threads import default_threads
 
@@ -59,6 +60,8 @@ def command(folder: Path, as_json: bool) -> None:
             written.append(str(write(name, run(), folder)))
             show(name, 1.0)
     written += [str(path) for path in draw(folder)]
+    if folder == RESULTS:
+        write_into(HOME / "README.md")
     if as_json:
         print_json({"written": written})
         return

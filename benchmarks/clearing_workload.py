@@ -36,6 +36,8 @@ TERMS: Final = ((1, 1), (1, 7), (1, 30), (2, 7))
 """Underlying and days to expiry of each group: two underlyings over three expiries."""
 STRIKES: Final = (80, 95, 105, 120)
 """Each as call and put in each of four groups: 32 series."""
+SLOTS: Final = 16
+"""Slots an account uses in turn."""
 ORDER_TAG: Final = TAGS[Trade]
 
 
@@ -142,7 +144,9 @@ class Market:
             orders = []
             for account, side in ((buyer, Side.BUY), (seller, Side.SELL)):
                 numbers[account] += 1
-                orders.append(self.order(account, side, series, price, lots, number=numbers[account]))
+                # Slots in turn: arrivals that overtake one another do not make each other's numbers stale.
+                turn = {"slot": numbers[account] % SLOTS, "number": numbers[account]}
+                orders.append(self.order(account, side, series, price, lots, **turn))
             yield orders[0], orders[1]
 
     def _wishes(self, random: Random) -> list[tuple[int, int, SeriesId]]:

@@ -92,7 +92,9 @@ Ticks: 24 bits, so that a strike with its kind is one 25-bit field element.
 VAULT_CAP: Amount = Amount(1 << 62)
 """The most the clearing house may owe.
 
-Every amount is part of what is owed, so any sum or difference of two stays inside a signed 64-bit number.
+Cash can be more than is owed, because winners are paid before losers pay: by what accounts hold locked for groups that
+are fixed, which is below 2^61 an account (32 positions of 24-bit lots at 32-bit payoffs). So one account's cash stays
+below 2^62 + 2^61, a pool between -2^62 and 2^62, and each fits a signed 64-bit number; a sum of two amounts may not.
 """
 
 MICRO: int = 1_000_000

@@ -16,7 +16,7 @@ from typing import Any, Final
 from eth_account.signers.local import LocalAccount
 from web3 import EthereumTesterProvider, HTTPProvider, Web3
 from web3.contract.contract import ContractFunction
-from web3.types import TxReceipt
+from web3.types import RPCEndpoint, RPCResponse, TxReceipt
 
 from rollup.node.storage import StorageError, open_database
 from rollup.units import Time
@@ -104,6 +104,19 @@ class Ethereum:
         """Nothing of ours is open."""
 
 
+class _OneAtATime(EthereumTesterProvider):
+    """The backend is one object in memory: bridge, API and wallets take turns."""
+
+    def __init__(self, tester: Any, lock: RLock) -> None:
+        super().__init__(tester)
+        self._turn = lock
+
+    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        """Answer one request while nobody else asks."""
+        with self._turn:
+            return super().make_request(method, params)
+
+
 class EmbeddedChain(Ethereum):
     """A chain of our own, one block a transaction."""
 
@@ -119,7 +132,7 @@ class EmbeddedChain(Ethereum):
             num_accounts=EMBEDDED_ACCOUNTS, overrides={"balance": 10**24}
         )
         self.tester: Any = EthereumTester(PyEVMBackend(genesis_parameters=genesis, genesis_state=accounts))
-        super().__init__(Web3(EthereumTesterProvider(self.tester)))
+        super().__init__(Web3(_OneAtATime(self.tester, self._lock)))
         self.fee_per_gas = FEE_PER_GAS
         if row is None:
             self._write(began, b"")

@@ -11,7 +11,9 @@ The engine runs ahead of the disk by at most what nobody has been told yet.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
+import sys
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -176,6 +178,9 @@ class Sequencer:
     async def start(self) -> Restart:
         """Read the disk, replay what the last checkpoint does not hold, and begin to serve."""
         began = perf_counter()
+        sys.setswitchinterval(SWITCH_SECONDS)
+        # What is loaded stays; the collector would walk it again and again, in the middle of somebody's order.
+        gc.disable()
         loop = asyncio.get_running_loop()
         loading = loop.run_in_executor(self._verifying, load_kernels)
         checkpoints = self.directory.checkpoints
@@ -189,6 +194,8 @@ class Sequencer:
         leaves = checkpoint.state.all_leaves()
         unsaved, replayed = self._replay(checkpoint)
         await loading
+        gc.freeze()
+        gc.enable()
         self.restart = Restart(
             engine.sequence,
             replayed,
@@ -279,6 +286,10 @@ class Sequencer:
             if task.done() and not task.cancelled() and task.exception() is not None:
                 return task.exception()
         return None
+
+    async def wait_for_failure(self) -> None:
+        """Return when a part of the sequencer has ended; `stop` raises what ended it."""
+        await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
 
     # ------------------------------------------------------------------------------------------- admission
 
@@ -520,6 +531,12 @@ class Sequencer:
         self.directory.checkpoints.write(sealed, self.root)
         self.directory.journal.fold()
 
+
+SWITCH_SECONDS: Final = 0.0005
+"""How long a thread keeps the interpreter while another waits: a tenth of Python's default.
+
+The loop must not wait five milliseconds for the tree's thread each time it comes back from the disk.
+"""
 
 LOOK_SECONDS: Final = 0.05
 """How often batch and queue are looked at when nothing else happens."""

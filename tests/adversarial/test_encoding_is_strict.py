@@ -73,10 +73,17 @@ def test_every_byte_of_the_smallest_proof_flipped_once_is_refused(smallest: Samp
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("preset", ["test-keccak", "test-poseidon", "test-poseidon-36"])
-@pytest.mark.parametrize("name", ["shuffle", "two-heights"])
-def test_every_byte_of_a_proof_flipped_once_is_refused(name: str, preset: str) -> None:
-    flip_every_byte(Sample(name, 3, preset))
+@pytest.mark.parametrize(
+    ("name", "log_size", "preset"),
+    [
+        ("shuffle", 4, "test-keccak"),
+        ("two-heights", 3, "test-keccak"),
+        ("shuffle", 0, "test-poseidon"),
+        ("shuffle", 0, "test-poseidon-36"),
+    ],
+)
+def test_every_byte_of_a_proof_flipped_once_is_refused(name: str, log_size: int, preset: str) -> None:
+    flip_every_byte(Sample(name, log_size, preset))
 
 
 def test_every_truncation_is_refused(sample: Sample) -> None:

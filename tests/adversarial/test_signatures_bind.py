@@ -17,9 +17,10 @@ from prover.curve.formulas import DEGREE, Element
 from prover.curve.septic import GENERATOR, ORDER, Point, negate_point
 from prover.curve.septic import add as add_points
 from prover.curve.septic import encode as encode_point
-from prover.field.koalabear import PRIME, Montgomery, encode, multiply
+from prover.field.koalabear import PRIME, Montgomery, encode
 from prover.field.koalabear import add as add_elements
 from rollup.schnorr_batch import SignedMessage
+from rollup.units import Scalar
 from tests.circuits import signed as specimen
 
 ONE = int(encode([1])[0])
@@ -44,7 +45,7 @@ def _honest_traces() -> dict[str, Montgomery]:
 
 def test_a_wrong_response_is_refused() -> None:
     def change(claims: tuple[SignedMessage, ...]) -> SignedMessage:
-        response = (claims[0].signature.response + 1) % ORDER
+        response = Scalar((claims[0].signature.response + 1) % ORDER)
         return claims[0]._replace(signature=replace(claims[0].signature, response=response))
 
     assert _findings_of(change) == {"bus sponge"}
@@ -52,7 +53,7 @@ def test_a_wrong_response_is_refused() -> None:
 
 def test_a_wrong_response_cannot_put_the_right_result_below_its_chain() -> None:
     claims = specimen.signed(3, 2)
-    wrong = replace(claims[0].signature, response=(claims[0].signature.response + 1) % ORDER)
+    wrong = replace(claims[0].signature, response=Scalar((claims[0].signature.response + 1) % ORDER))
     traces = specimen.witness((claims[0]._replace(signature=wrong), *claims[1:]), 2).by_table
     trace, right = traces[signature.NAME].copy(), _honest_traces()[signature.NAME]
     trace[:, RESULT:BLOCK] = right[:, RESULT:BLOCK]
@@ -88,9 +89,8 @@ def test_a_message_cannot_be_under_a_key_that_did_not_sign_it() -> None:
     traces = _honest_traces()
     messages = traces[signed_messages.NAME]
     messages[2:7, 0] = messages[2:7, 1]
-    assert specimen.broken(specimen.inspected(traces)) == {"bus sponge", "bus key ends"} - {"bus sponge"} | {
-        "bus sponge"
-    }
+    # The key table is asked for the first key once less and for the second once more.
+    assert specimen.broken(specimen.inspected(traces)) == {"bus sponge", "bus key ends"}
 
 
 def test_a_response_above_the_order_is_refused() -> None:
@@ -98,12 +98,16 @@ def test_a_response_above_the_order_is_refused() -> None:
     large = specimen.chain_rows(GENERATOR, 5 + ORDER, (7, 8, 9, 10))
     assert (small.chains.results == large.chains.results).all()
     assert specimen.broken_in_table(signature.fill(small, signature.LOG_BLOCK)) == set()
-    assert specimen.broken_in_table(signature.fill(large, signature.LOG_BLOCK)) == {"the response is below the order"}
+    assert specimen.broken_in_table(signature.fill(large, signature.LOG_BLOCK)) == {
+        "the response is below the order"
+    }
 
 
 def test_the_order_itself_is_no_response() -> None:
     rows = specimen.chain_rows(GENERATOR, ORDER, (7, 8, 9, 10))
-    assert specimen.broken_in_table(signature.fill(rows, signature.LOG_BLOCK)) == {"the response is below the order"}
+    assert specimen.broken_in_table(signature.fill(rows, signature.LOG_BLOCK)) == {
+        "the response is below the order"
+    }
 
 
 def test_a_response_far_above_the_order_is_refused() -> None:
@@ -121,11 +125,14 @@ def test_a_digest_element_is_not_read_as_itself_plus_p(position: int) -> None:
     forged = specimen.chain_rows(GENERATOR, 12, (alias[0], alias[1], alias[2], alias[3]))
     assert (honest.digests == forged.digests).all()
     assert specimen.broken_in_table(signature.fill(honest, signature.LOG_BLOCK)) == set()
-    assert specimen.broken_in_table(signature.fill(forged, signature.LOG_BLOCK)) == {"a digest element is below p"}
+    assert specimen.broken_in_table(signature.fill(forged, signature.LOG_BLOCK)) == {
+        "a digest element is below p"
+    }
 
 
 @pytest.mark.parametrize(
-    ("offset", "name"), [(0, "the low bit is a bit"), (1, "the high bit is a bit"), (2, "the challenge bit is a bit")]
+    ("offset", "name"),
+    [(0, "the low bit is a bit"), (1, "the high bit is a bit"), (2, "the challenge bit is a bit")],
 )
 def test_a_bit_of_two_is_refused(offset: int, name: str) -> None:
     traces = _honest_traces()
@@ -164,7 +171,10 @@ def test_steps_in_another_order_are_refused() -> None:
 def test_blocks_in_another_order_are_as_good() -> None:
     traces = _honest_traces()
     trace = traces[signature.NAME]
-    trace[:, :BLOCK], trace[:, BLOCK : 2 * BLOCK] = trace[:, BLOCK : 2 * BLOCK].copy(), trace[:, :BLOCK].copy()
+    trace[:, :BLOCK], trace[:, BLOCK : 2 * BLOCK] = (
+        trace[:, BLOCK : 2 * BLOCK].copy(),
+        trace[:, :BLOCK].copy(),
+    )
     assert specimen.broken(specimen.inspected(traces)) == set()
 
 
@@ -174,7 +184,9 @@ def test_calls_cannot_exchange_their_capacity() -> None:
     row = traces[poseidon.NAME][poseidon.PERMUTATION_COLUMNS + 5]
     assert row[first_of_second] == ONE
     row[first_of_second] = 0
-    assert "a call begins below a last block and below a dead row" in specimen.broken(specimen.inspected(traces))
+    assert "a call begins below a last block and below a dead row" in specimen.broken(
+        specimen.inspected(traces)
+    )
 
 
 def _exceptional_key() -> Point:
@@ -200,12 +212,17 @@ def _chain_with_a_free_slope(free_slope: Element) -> signature.SignatureRows:
             assert addend == accumulator
             inverse, slope = (0,) * DEGREE, free_slope
             x, y = packed.pack(accumulator.x), packed.pack(accumulator.y)
-            middle = packed.canonical(packed.subtract(packed.multiply(packed.pack(slope), packed.pack(slope)), 2 * x))
+            middle = packed.canonical(
+                packed.subtract(packed.multiply(packed.pack(slope), packed.pack(slope)), 2 * x)
+            )
             ratio = packed.multiply(2 * y, packed.inverse(packed.subtract(middle, x)))
             second = packed.canonical(packed.subtract(0, packed.pack(slope) + ratio))
             next_x = packed.canonical(packed.subtract(packed.multiply(second, second), x + middle))
             next_y = packed.subtract(packed.multiply(second, packed.subtract(x, next_x)), y)
-            second_slope, following = packed.unpack(second), Point(packed.unpack(next_x), packed.unpack(next_y))
+            second_slope, following = (
+                packed.unpack(second),
+                Point(packed.unpack(next_x), packed.unpack(next_y)),
+            )
         else:
             outcome = chain._double_and_add(accumulator, addend)
             assert not isinstance(outcome, chain.ChainPart)
@@ -261,9 +278,17 @@ def test_a_fixed_point_is_no_key(entry: int) -> None:
         assert "the key is no fixed point and no negative of one" in _broken_key(_key_trace(point))
 
 
-def test_every_column_of_the_key_table_is_bound_alone() -> None:
-    honest = _honest_traces()
-    for column in range(keys.COLUMNS):
-        trace = honest[keys.NAME].copy()
-        trace[column, 1] = add_elements(int(trace[column, 1]), multiply(ONE, 3))
-        assert not specimen.inspected(honest | {keys.NAME: trace}).is_clean, column
+@pytest.mark.parametrize("name", [keys.NAME, poseidon.NAME, signed_messages.NAME])
+def test_every_column_of_the_other_tables_is_bound_alone(name: str) -> None:
+    """Each column is changed in a row of its own, three rows apart, so that what breaks nearby is its doing."""
+    honest = specimen.witness(specimen.signed(90, 40), 40).by_table
+    trace = honest[name].copy()
+    for column in range(len(trace)):
+        trace[column, 3 * column] = add_elements(int(trace[column, 3 * column]), ONE)
+    found = specimen.inspected(honest | {name: trace})
+    rows = {finding.row for finding in found.constraints}
+    rows |= {part.row for message in found.messages for part in message.contributions if part.table == name}
+    missed = [
+        column for column in range(len(trace)) if not rows & {3 * column - 1, 3 * column, 3 * column + 1}
+    ]
+    assert missed == []

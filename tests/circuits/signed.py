@@ -37,7 +37,9 @@ def signed(count: int, keys: int) -> tuple[SignedMessage, ...]:
     suite = SignatureSuite.SEPTIC_POSEIDON16_20
     owned = [SecretKey(suite, generator.randrange(1, ORDER)) for _ in range(keys)]
     secrets = [owned[number % keys] for number in range(count)]
-    messages = [(int(suite), *(generator.randrange(1 << 16) for _ in range(MESSAGE_LENGTH - 1))) for _ in secrets]
+    messages = [
+        (int(suite), *(generator.randrange(1 << 16) for _ in range(MESSAGE_LENGTH - 1))) for _ in secrets
+    ]
     made = sign_many(secrets, messages)
     return tuple(
         SignedMessage(secret.trading_key, message, one)
@@ -57,7 +59,9 @@ def inspected(traces: dict[str, Montgomery]) -> Findings:
 
 def broken(found: Findings) -> set[str]:
     """The names of the broken constraints without their coefficients, and of the unbalanced buses."""
-    names = {finding.constraint.split(", coefficient")[0].split(", element")[0] for finding in found.constraints}
+    names = {
+        finding.constraint.split(", coefficient")[0].split(", element")[0] for finding in found.constraints
+    }
     return names | {f"bus {finding.bus}" for finding in found.messages}
 
 

@@ -12,7 +12,7 @@ from circuits import signature
 from circuits.buses import SIXTEEN_BITS, WIRES
 from circuits.signature import BLOCK, RESULT
 from prover.air.bus import Direction
-from prover.curve.chain import run_chain
+from prover.curve.chain import STEPS, Chain, run_chain
 from prover.curve.septic import GENERATOR, ORDER, Point
 from prover.curve.septic import encode as encode_point
 from prover.errors import ProofRefused
@@ -37,9 +37,17 @@ def test_the_rows_of_a_block_are_the_steps_of_the_reference_chain() -> None:
     commitment = Point(claim.signature.commitment_x, claim.signature.commitment_y)
     challenge = challenge_number(challenge_elements(claim.key, commitment, claim.message))
     chain = run_chain(Point(claim.key.x, claim.key.y), claim.signature.response, challenge)
+    assert isinstance(chain, Chain)
     for row, step in enumerate(chain.steps):
         expected = [*encode_point(step.accumulator), *encode_point(step.addend)]
-        expected += [*step.inverse, *step.slope, *step.second_slope, step.low_bit, step.high_bit, step.challenge_bit]
+        expected += [
+            *step.inverse,
+            *step.slope,
+            *step.second_slope,
+            step.low_bit,
+            step.high_bit,
+            step.challenge_bit,
+        ]
         assert trace[: len(expected), row].tolist() == expected
     assert trace[:14, RESULT].tolist() == list(encode_point(commitment))
 
@@ -54,7 +62,7 @@ def test_every_column_of_every_row_kind_is_bound_alone() -> None:
     (claim,) = specimen.signed(1, 1)
     honest = specimen.witness((claim,) * 64, 1).by_table
     generator = random.Random("cells")
-    for rows in (range(signature.STEPS), range(RESULT, BLOCK), [0], [RESULT], [BLOCK - 1]):
+    for rows in (range(STEPS), range(RESULT, BLOCK), [0], [RESULT], [BLOCK - 1]):
         trace = honest[signature.NAME].copy()
         for column in range(signature.COLUMNS):
             row = column * BLOCK + generator.choice(rows)

@@ -283,7 +283,7 @@ abstract contract Batches is Queue {
 
     /// Read the header and the queue items, which stand in front.
     function _readFront(uint32 number, Batch storage appended, bytes calldata chunk) private {
-        require(chunk.length >= BatchLayout.HEADER_BYTES, Errors.ChunkSizeOutOfRange(chunk.length));
+        // The header is here: a shorter first chunk would be the last too, and the whole is longer than a header.
         uint256 version = BatchLayout.number(chunk, 0, 2);
         require(version == appended.version, Errors.HeaderVersionMismatch(version, appended.version));
         uint256 length = BatchLayout.number(chunk, 2, 4);

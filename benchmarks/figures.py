@@ -1,0 +1,83 @@
+"""The README's table of figures, written from the kept results so that it cannot drift from them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+HOME = Path(__file__).resolve().parent.parent
+RESULTS = HOME / "benchmarks" / "results"
+START, END = "<!-- figures -->", "<!-- end of figures -->"
+
+
+def table(folder: Path = RESULTS) -> str:
+    """The figures with their floors and aims, and the machine and commands they come from."""
+    keccak, poseidon = _read(folder / "prover-keccak.json"), _read(folder / "prover-poseidon.json")
+    quarter = _read(folder / "prover-keccak-rate-4.json")
+    scaling, first = _read(folder / "scaling.json"), _read(folder / "first-proof.json")
+    machine, bits = keccak["machine"], keccak["soundness_bits"]
+    rows = [
+        ("Poseidon permutations a second, Keccak trees", _rate(keccak), "250,000", "600,000"),
+        ("the same at rate 1/4", _rate(quarter), "", ""),
+        ("the same with Poseidon trees, rate 1/2", _rate(poseidon), "80,000", "150,000"),
+        ("verify, Keccak trees", f"{keccak['verify_seconds']:.2f} s", "1 s", "0.3 s"),
+        ("verify, Poseidon trees", f"{poseidon['verify_seconds']:.2f} s", "", ""),
+        ("proof, Keccak trees, rate 1/2", _kibibytes(keccak), "450 KiB", "250 KiB"),
+        ("proof, Keccak trees, rate 1/4", _kibibytes(quarter), "", ""),
+        (
+            "peak memory over the extended trace, imports left out",
+            f"{(keccak['peak_rss_bytes'] - keccak['baseline_rss_bytes']) / keccak['extended_trace_bytes']:.2f} x"
+            f" (with them {keccak['peak_over_extended_trace']:.2f} x)",
+            "3 x",
+            "2 x",
+        ),
+        ("time a cell at 2^20 rows over that at 2^16", f"{_growth(scaling):.2f}", "1.3", "1.1"),
+        (
+            "first proof, without kernels on disk / with them",
+            f"{first['seconds_without_caches']:.0f} s / {first['seconds_with_caches']:.1f} s",
+            "60 s / 5 s",
+            "30 s / 2 s",
+        ),
+    ]
+    lines = [
+        f"2^{keccak['log_size']} permutations, end to end (fill the trace, commit, prove), {keccak['threads']} threads,"
+        f" {bits['minimum']:.1f} provable bits ({bits['minimum_without_grinding']:.1f} without grinding);"
+        f" median of {keccak['repeats']} warm runs, spread in brackets.",
+        f"Machine: {machine['processor']}, {machine['cores']} cores, {machine['vector_bits']}-bit vectors.",
+        "Measured by `python cli.py bench all`; everything it wrote is in `benchmarks/results/`.",
+        "",
+        "| what | measured | floor | aim |",
+        "|---|---|---|---|",
+        *(f"| {' | '.join(row)} |" for row in rows),
+    ]
+    return "\n".join(lines)
+
+
+def write_into(document: Path, folder: Path = RESULTS) -> None:
+    """Replace what stands between the marks."""
+    text = document.read_text()
+    before, rest = text.split(START)
+    _, after = rest.split(END)
+    document.write_text(f"{before}{START}\n{table(folder)}\n{END}{after}")
+
+
+def _rate(result: dict[str, Any]) -> str:
+    low, high = result["seconds_spread"]
+    rows = 1 << result["log_size"]
+    return f"{result['permutations_per_second']:,.0f} ({rows / high:,.0f} to {rows / low:,.0f})"
+
+
+def _kibibytes(result: dict[str, Any]) -> str:
+    return f"{result['proof_bytes'] / 1024:.0f} KiB"
+
+
+def _growth(scaling: dict[str, Any]) -> float:
+    cost = {size["log_size"]: size["nanoseconds_per_cell"] for size in scaling["sizes"]}
+    ratio: float = cost[20] / cost[16]
+    return ratio
+
+
+def _read(path: Path) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads(path.read_text())
+    return result
