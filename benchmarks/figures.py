@@ -27,8 +27,7 @@ def table(folder: Path = RESULTS) -> str:
         ("proof, Keccak trees, rate 1/4", _kibibytes(quarter), "", ""),
         (
             "peak memory over the extended trace, imports left out",
-            f"{(keccak['peak_rss_bytes'] - keccak['baseline_rss_bytes']) / keccak['extended_trace_bytes']:.2f} x"
-            f" (with them {keccak['peak_over_extended_trace']:.2f} x)",
+            _memory(keccak),
             "3 x",
             "2 x",
         ),
@@ -40,10 +39,12 @@ def table(folder: Path = RESULTS) -> str:
             "30 s / 2 s",
         ),
     ]
+    provable = (
+        f"{bits['minimum']:.1f} provable bits ({bits['minimum_without_grinding']:.1f} without grinding)"
+    )
     lines = [
-        f"2^{keccak['log_size']} permutations, end to end (fill the trace, commit, prove), {keccak['threads']} threads,"
-        f" {bits['minimum']:.1f} provable bits ({bits['minimum_without_grinding']:.1f} without grinding);"
-        f" median of {keccak['repeats']} warm runs, spread in brackets.",
+        f"2^{keccak['log_size']} permutations, end to end (fill the trace, commit, prove), {provable},",
+        f"{keccak['threads']} threads; the median of {keccak['repeats']} warm runs, the spread in brackets.",
         f"Machine: {machine['processor']}, {machine['cores']} cores, {machine['vector_bits']}-bit vectors.",
         "Measured by `python cli.py bench all`; everything it wrote is in `benchmarks/results/`.",
         "",
@@ -70,6 +71,11 @@ def _rate(result: dict[str, Any]) -> str:
 
 def _kibibytes(result: dict[str, Any]) -> str:
     return f"{result['proof_bytes'] / 1024:.0f} KiB"
+
+
+def _memory(result: dict[str, Any]) -> str:
+    net = (result["peak_rss_bytes"] - result["baseline_rss_bytes"]) / result["extended_trace_bytes"]
+    return f"{net:.2f} x (with them {result['peak_over_extended_trace']:.2f} x)"
 
 
 def _growth(scaling: dict[str, Any]) -> float:

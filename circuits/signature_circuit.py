@@ -14,7 +14,6 @@ from typing import Final
 import numpy as np
 
 from circuits import keys, poseidon, signature, signed_messages
-from prover.curve.kernels import run_chains
 from prover.field.koalabear import Montgomery, decode, encode
 from prover.hash.domain import HashKind
 from prover.stark.circuit import Circuit, define_circuit
@@ -70,6 +69,8 @@ def fill(signed: Sequence[SignedMessage], heights: Sequence[int], *, threads: in
 
     What does not verify is laid out too, and breaks the constraint or the bus that refuses it.
     """
+    from prover.curve.kernels import run_chains
+
     numbers: dict[tuple[int, ...], int] = {}
     key_numbers = np.array(
         [numbers.setdefault(key_elements(one.key), len(numbers)) for one in signed], dtype=np.uint32

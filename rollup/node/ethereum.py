@@ -8,6 +8,7 @@ A transaction is on the disk before anyone learns that it was mined.
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from threading import RLock
 from time import time
@@ -121,17 +122,21 @@ class EmbeddedChain(Ethereum):
     """A chain of our own, one block a transaction."""
 
     def __init__(self, path: Path, *, start_time: int | None = None) -> None:
-        from eth_tester import EthereumTester, PyEVMBackend
-
+        # By name, because the package ships no types; and late, because importing it takes a second.
+        backend: Any = import_module("eth_tester")
         self._lock = RLock()
         self._database = open_database(path, _TABLES)
         row = self._database.execute("SELECT time FROM block WHERE number = 0").fetchone()
         began = int(row[0]) if row else (start_time or int(time()))
-        genesis = PyEVMBackend.generate_genesis_params(overrides={"gas_limit": BLOCK_GAS, "timestamp": began})
-        accounts = PyEVMBackend.generate_genesis_state(
+        genesis = backend.PyEVMBackend.generate_genesis_params(
+            overrides={"gas_limit": BLOCK_GAS, "timestamp": began}
+        )
+        accounts = backend.PyEVMBackend.generate_genesis_state(
             num_accounts=EMBEDDED_ACCOUNTS, overrides={"balance": 10**24}
         )
-        self.tester: Any = EthereumTester(PyEVMBackend(genesis_parameters=genesis, genesis_state=accounts))
+        self.tester: Any = backend.EthereumTester(
+            backend.PyEVMBackend(genesis_parameters=genesis, genesis_state=accounts)
+        )
         super().__init__(Web3(_OneAtATime(self.tester, self._lock)))
         self.fee_per_gas = FEE_PER_GAS
         if row is None:

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from rollup.admission import checked_signature, known_account, met_margin
+from functools import lru_cache
+
+from rollup.admission import checked_signature, known_account, known_group
 from rollup.authority import SignatureCheck
 from rollup.formulas import buyer_cash, premium, seller_cash
+from rollup.instruments import Group
+from rollup.margin import group_margin, positions_by_group
 from rollup.orders import Order, SignedOrder, slot_rejection, time_rejection
 from rollup.outcome import RuleBrokenError, require
 from rollup.positions import with_lots
 from rollup.rejections import Rejection
-from rollup.state import State
+from rollup.state import Position, State
 from rollup.transactions.trade import fee_up
 from rollup.units import Price, RatePerMillion, Side
+
+
+@lru_cache(maxsize=1 << 16)
+def _group_requirement(group: Group, positions: tuple[Position, ...]) -> int:
+    """What positions of one group require; an order changes one group of its account, and the others are known."""
+    return group_margin(positions, group).requirement
+
+
+def _requirement(state: State, positions: tuple[Position, ...]) -> int:
+    """The same sum as `rollup.margin.margin_of` comes to."""
+    return sum(
+        _group_requirement(known_group(state, group), held) for group, held in positions_by_group(positions)
+    )
 
 
 def holding_rejection(
@@ -26,7 +43,9 @@ def holding_rejection(
             cash, change = buyer_cash(account.cash, paid, fee), lots
         else:
             cash, change = seller_cash(account.cash, paid, fee), -lots
-        met_margin(state, account.with_holdings(cash, with_lots(account.positions, order.series, change)))
+        require(cash >= 0, Rejection.CASH_INSUFFICIENT)
+        positions = with_lots(account.positions, order.series, change)
+        require(cash >= _requirement(state, positions), Rejection.MARGIN_NOT_MET)
     except RuleBrokenError as broken:
         return broken.rejection
     return None

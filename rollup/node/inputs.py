@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import assert_never
 
 from rollup.authority import Signature
 from rollup.codec import QueuedItem, decode_transaction, encode_transaction
@@ -94,6 +95,23 @@ class CloseBatch:
 
 
 Input = OpenBatch | PlaceOrder | CancelOrder | SubmitTransaction | CloseBatch
+
+
+Submission = SignedOrder | CancelRequest | Transaction
+"""What a person sends; the node adds the time."""
+
+
+def input_of(submission: Submission, now: Time) -> Input:
+    """Make an input of what a person sent."""
+    match submission:
+        case SignedOrder():
+            return PlaceOrder(now, submission)
+        case CancelRequest():
+            return CancelOrder(now, submission)
+        case Transaction():
+            return SubmitTransaction(now, submission)
+        case _:
+            assert_never(submission)
 
 
 def kind_of_input(entry: Input) -> InputKind:

@@ -18,7 +18,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Final, assert_never
+from typing import Final
 
 from prover.hash.poseidon import POSEIDON16_20
 from rollup.events import PriceFixed
@@ -28,26 +28,20 @@ from rollup.node.effects import Effects, SealedBatch
 from rollup.node.engine import Engine, Limits, Reason
 from rollup.node.feed import Feed, News
 from rollup.node.inputs import (
-    CancelOrder,
     CancelRequest,
     CloseBatch,
     Input,
-    InputKind,
     OpenBatch,
-    PlaceOrder,
-    SubmitTransaction,
-    decode_input,
-    encode_input,
-    kind_of_input,
+    Submission,
+    input_of,
 )
 from rollup.node.metrics import Metrics
 from rollup.node.news import batch_news, level_news, stored_batch_news, trade_news
 from rollup.node.ports import Clock, QueueSource
 from rollup.node.refusals import Refusal
-from rollup.node.storage import Checkpoint, DataDirectory, JournalRow, Stage, StorageError
+from rollup.node.replay import ReplayError, Restart, replay
+from rollup.node.storage import DataDirectory, JournalRow, Stage, StorageError
 from rollup.node.verified import VerifiedSignatures, load_kernels, verified_together
-from rollup.orders import SignedOrder
-from rollup.outcome import Transaction
 from rollup.rejections import Rejection
 from rollup.schnorr import SepticSchnorr
 from rollup.state import State
@@ -57,9 +51,6 @@ from rollup.transactions import SettleGroup, TradeRecord
 from rollup.units import AccountId, GroupId, Time
 
 logger = logging.getLogger("clearing.node")
-
-Submission = SignedOrder | CancelRequest | Transaction
-"""What a person sends."""
 
 BYTES_PER_L1_TRANSACTION: Final = 112 * 1024
 """Data that one `append` carries: below the 128 KiB that nodes pass on, with room for the call around it."""
@@ -94,26 +85,6 @@ class Receipt:
     batch: int
 
 
-@dataclass(frozen=True, slots=True)
-class Restart:
-    """What a start found on the disk."""
-
-    sequence: int
-    replayed: int
-    batch: int
-    is_open: bool
-    open_orders: int
-    seconds: float
-
-    def describe(self) -> str:
-        """Say it in a line."""
-        open_batch = f"batch {self.batch} is open" if self.is_open else f"batch {self.batch} is closed"
-        return (
-            f"restarted at input {self.sequence}, the last acknowledged one: {self.replayed} inputs replayed since the"
-            f" last checkpoint, {open_batch}, {self.open_orders} orders in the book, {self.seconds:.2f} s"
-        )
-
-
 @dataclass(slots=True)
 class _Waiting:
     """A submission and whoever waits for its answer."""
@@ -132,10 +103,6 @@ class _Group:
     receipts: list[tuple[_Waiting | None, Receipt]]
     news: list[News]
     sealed: list[SealedBatch]
-
-
-class ReplayError(StorageError):
-    """The journal does not lead where it led before."""
 
 
 class Sequencer:
@@ -192,7 +159,7 @@ class Sequencer:
         engine = self.engine = Engine(checkpoint.state, self.check, self.settings.limits)
         engine.restore(checkpoint.sequence, checkpoint.resting, checkpoint.seen)
         leaves = checkpoint.state.all_leaves()
-        unsaved, replayed = self._replay(checkpoint)
+        unsaved, replayed = replay(engine, self.directory.journal, checkpoint, self.feed)
         await loading
         gc.freeze()
         gc.enable()
@@ -227,39 +194,6 @@ class Sequencer:
                 f"the leaves in {self.directory.path} do not hash to the root of the last batch"
             )
         self._tree, self.root = tree, tree.root
-
-    def _replay(self, checkpoint: Checkpoint) -> tuple[list[SealedBatch], int]:
-        """Apply the journal from the checkpoint on; what it says was verified before it was written."""
-        unsaved: list[SealedBatch] = []
-        replayed = 0
-        for row in self.directory.journal.rows_after(checkpoint.sequence):
-            if row.sequence != self.engine.sequence + 1:
-                raise ReplayError(
-                    f"the journal goes on with input {row.sequence}, not {self.engine.sequence + 1}"
-                )
-            entry = decode_input(InputKind(row.kind), row.payload)
-            message = self.engine.signed_message(entry)
-            if message is not None:
-                self.check.remember(*message)
-            effects = self.engine.apply(entry)
-            if not isinstance(effects, Effects) or effects.fingerprint != row.fingerprint:
-                raise ReplayError(
-                    f"input {row.sequence} does something else now than when it was acknowledged"
-                )
-            batch = self.engine.state.system.batch_number
-            self.feed.recent_trades.extend(trade_news(effects, fill, batch) for fill in effects.fills)
-            if effects.sealed is not None:
-                unsaved.append(effects.sealed)
-            replayed += 1
-        if (
-            self.engine.sequence < checkpoint.sequence
-            or self.directory.journal.last_sequence() < checkpoint.sequence
-        ):
-            raise ReplayError(
-                f"the journal ends before input {checkpoint.sequence}, where the last checkpoint stands"
-            )
-        self.engine.book.touched.clear()
-        return unsaved, replayed
 
     async def stop(self) -> None:
         """Answer what waits, finish what is being written, and close the files."""
@@ -345,7 +279,7 @@ class Sequencer:
         """Verify the signatures of a group together."""
         signed = []
         for waiting in group:
-            message = self.engine.signed_message(_input(waiting.submission, self.engine.time))
+            message = self.engine.signed_message(input_of(waiting.submission, self.engine.time))
             if message is not None:
                 signed.append((waiting, message))
         if not signed:
@@ -369,7 +303,7 @@ class Sequencer:
             return
         if not self.engine.is_open and not isinstance(waiting.submission, CancelRequest):
             self._open_batch(ready)
-        entry = _input(waiting.submission, self._now())
+        entry = input_of(waiting.submission, self._now())
         effects = self._apply(entry, ready, waiting)
         if not isinstance(effects, Effects):
             self._refuse(waiting, effects)
@@ -389,8 +323,8 @@ class Sequencer:
         effects = self.engine.apply(entry)
         if not isinstance(effects, Effects):
             return effects
-        kind = kind_of_input(entry)
-        ready.rows.append(JournalRow(effects.sequence, kind, encode_input(entry), effects.fingerprint))
+        kind = kind_ofinput_of(entry)
+        ready.rows.append(JournalRow(effects.sequence, kind, encodeinput_of(entry), effects.fingerprint))
         batch = self.engine.state.system.batch_number
         ready.receipts.append((waiting, Receipt(effects, batch)))
         self.metrics.count("admitted", kind.name.lower())
@@ -542,18 +476,6 @@ LOOK_SECONDS: Final = 0.05
 """How often batch and queue are looked at when nothing else happens."""
 
 SETTLEMENTS_AT_ONCE: Final = 64
-
-
-def _input(submission: Submission, now: Time) -> Input:
-    match submission:
-        case SignedOrder():
-            return PlaceOrder(now, submission)
-        case CancelRequest():
-            return CancelOrder(now, submission)
-        case Transaction():
-            return SubmitTransaction(now, submission)
-        case _:
-            assert_never(submission)
 
 
 def _answer(waiting: _Waiting, answer: Receipt | Reason) -> None:

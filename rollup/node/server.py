@@ -21,11 +21,12 @@ from rollup.fields import MalformedError
 from rollup.node import answers
 from rollup.node.engine import Reason
 from rollup.node.feed import CHANNELS
+from rollup.node.inputs import Submission
 from rollup.node.limits import RateLimit
 from rollup.node.news import root_text, stored_batch_news
 from rollup.node.openapi import description
 from rollup.node.refusals import Refusal
-from rollup.node.sequencer import Sequencer, Submission
+from rollup.node.sequencer import Sequencer
 from rollup.node.storage import StorageError
 from rollup.node.wire import Json, cancel_from_json, order_from_json, transaction_from_json
 from rollup.rejections import Rejection

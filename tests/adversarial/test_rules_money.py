@@ -186,6 +186,15 @@ def test_a_deposit_is_either_credited_or_claimed_back_in_full(items: list[tuple[
     assert house.state.system.owed == total(house.state) == paid - claimed <= VAULT_CAP
 
 
+def test_a_deposit_under_another_s_name_neither_takes_the_account_nor_pays_into_it(house: House) -> None:
+    house.deposit(ALICE, 5)
+    event = house.serve(make(Deposit, ALICE, owner_of(BOB), owner_of(CAROL), DOLLAR))
+    assert isinstance(event, ItemIgnored)
+    assert event.reason is Rejection.NOT_OWNER
+    assert [(claim.owner, claim.amount) for claim in event.claims] == [(owner_of(CAROL), DOLLAR)]
+    assert (house.account(ALICE).owner, house.cash(ALICE)) == (owner_of(ALICE), 5 * DOLLAR)
+
+
 def test_a_forced_withdrawal_is_paid_once_however_often_it_stands_in_the_queue(house: House) -> None:
     house.deposit(ALICE, 5)
     first, second = house.force_out(ALICE), house.force_out(ALICE)

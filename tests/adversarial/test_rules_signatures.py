@@ -172,6 +172,13 @@ def test_no_relative_of_a_signature_is_one() -> None:
         assert all(answer is not None for answer in assert_one_answer(signed))
 
 
+@pytest.mark.parametrize("response", [-1, ORDER, ORDER + 1, (1 << 217) - 1, (1 << 224) - 1, 1 << 224])
+def test_a_response_has_one_spelling_below_the_order(response: int) -> None:
+    key, message, signature = GOOD[0]
+    signed = SignedMessage(key, message, make(replace, signature, response=response))
+    assert assert_one_answer([signed]) == [SignatureRefusal.RESPONSE_NOT_REDUCED]
+
+
 def test_the_key_minus_a_key_does_not_inherit_its_signatures() -> None:
     key, message, signature = GOOD[0]
     minus = negate_point(Point(key.x, key.y))

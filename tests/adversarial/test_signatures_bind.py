@@ -292,3 +292,19 @@ def test_every_column_of_the_other_tables_is_bound_alone(name: str) -> None:
         column for column in range(len(trace)) if not rows & {3 * column - 1, 3 * column, 3 * column + 1}
     ]
     assert missed == []
+
+
+def test_every_constraint_of_a_signature_refuses_some_change() -> None:
+    """A constraint that no change breaks says nothing; the one about the order has a test of its own."""
+    (claim,) = specimen.signed(1, 1)
+    honest = specimen.witness((claim,) * 64, 1).by_table[signature.NAME]
+    table = specimen.signature_table()
+    silent = {constraint.name for constraint in table.constraints} - {"the response is below the order"}
+    for row in (0, 30, 31, 61, 62, 100, *range(STEPS - 1, BLOCK)):
+        trace = honest.copy()
+        for column in range(signature.COLUMNS):
+            place = column * BLOCK + row
+            trace[column, place] = add_elements(int(trace[column, place]), ONE)
+        found = inspect([table], {table.name: trace}, is_montgomery=True)
+        silent -= {finding.constraint for finding in found.constraints}
+    assert silent == set()

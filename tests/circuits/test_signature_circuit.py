@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -125,3 +127,8 @@ def test_tables_that_are_too_low_are_refused() -> None:
     rows = specimen.chain_rows(GENERATOR, 1, (0, 0, 0, 0))
     with pytest.raises(ValueError, match="3 signatures do not fit a table of 2"):
         signature.fill(replace(rows, keys=np.repeat(rows.keys, 3, axis=1)), signature.LOG_BLOCK + 1)
+
+
+def test_a_verifier_of_signatures_loads_no_compiler() -> None:
+    program = "import sys, circuits.signature_circuit as c; c.signature_circuit(21); sys.exit('numba' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -89,8 +89,10 @@ def test_a_second_node_on_one_directory_ends_with_a_line(tmp_path: Path) -> None
     bench = build(tmp_path / "chain.sqlite")
     venue = Venue(bench.chain, bench.contract, bench.chain.account(SEQUENCER), bench.genesis)
 
+    running: list[Running] = []
+
     async def run() -> None:
-        await run_node(tmp_path / "node", venue, SETTINGS, started=lambda running: None)
+        await run_node(tmp_path / "node", venue, SETTINGS, started=running.append)
 
     with DataDirectory(tmp_path / "node"), pytest.raises(StorageError, match="another node"):
         asyncio.run(run())

@@ -11,7 +11,8 @@ import pytest
 
 from rollup.node.feed import Listener, News
 from rollup.node.refusals import Refusal
-from rollup.node.sequencer import Receipt, ReplayError, Sequencer
+from rollup.node.replay import ReplayError
+from rollup.node.sequencer import Receipt, Sequencer
 from rollup.node.storage import Stage, StorageError, StoredBatch
 from rollup.orders import SignedOrder
 from rollup.rebuild import rebuild
