@@ -39,9 +39,14 @@ def constrain_sorted(air: AirBuilder) -> None:
     """A row is one access, sorted by address and then by time."""
     address, clock, value, is_write = air.columns("address", "clock", "value", "is write")
     is_same, low, high = air.columns("next has the same address", "gap low byte", "gap high byte")
+    address_low, address_high = air.columns("address low byte", "address high byte")
     air.receive(ACCESSES, [address, clock, value, is_write])
     air.assert_boolean("an access writes or reads", is_write)
     air.assert_boolean("the next address is the same or not", is_same)
+    # Soundness: without it enough gaps of 65,536 would walk around the field and meet an address twice.
+    air.assert_equal("an address has sixteen bits", address, address_low + address_high * 256)
+    air.send(BYTES, [address_low])
+    air.send(BYTES, [address_high])
     gap = low + high * 256
     # Soundness: both bytes are range-checked, so a gap is not negative and the order cannot turn back.
     air.send(BYTES, [low])
@@ -82,6 +87,8 @@ def fill(accesses: Sequence[Access]) -> list[Montgomery]:
         links.append((is_same, gap % 256, gap // 256))
     links.append((0, 0, 0))
     unsorted = np.array([(clock, address, value, w) for address, clock, value, w in rows], dtype=np.int64)
-    ordered = np.concatenate([np.array(by_address, dtype=np.int64), np.array(links, dtype=np.int64)], axis=1)
-    counts = np.bincount(ordered[:, 5:7].reshape(-1), minlength=256)
+    ordered = np.array(by_address, dtype=np.int64)
+    bytes_of_address = np.stack([ordered[:, 0] % 256, ordered[:, 0] // 256], axis=1)
+    ordered = np.concatenate([ordered, np.array(links, dtype=np.int64), bytes_of_address], axis=1)
+    counts = np.bincount(ordered[:, 5:9].reshape(-1), minlength=256)
     return [encode(unsorted.T), encode(ordered.T), encode(counts)[None, :]]

@@ -82,8 +82,7 @@ class AirBuilder(ScopedBuilder):
 
     def challenge(self, round: int) -> Expression:
         """Take one more random extension element of a round; tables share the elements of a round in order."""
-        while len(self._challenge_counts) < round:
-            self._challenge_counts.append(0)
+        self._open_round(round)
         self._challenge_counts[round - 1] += 1
         return read(Cell(CellKind.CHALLENGE, self._challenge_counts[round - 1] - 1, 0, round))
 
@@ -91,8 +90,7 @@ class AirBuilder(ScopedBuilder):
         """Declare an extension-valued column, filled after the challenges of its round are known."""
         index = sum(column.round == round for column in self._challenge_columns)
         self._challenge_columns.append(ChallengeColumn(name, round))
-        while len(self._challenge_counts) < round:
-            self._challenge_counts.append(0)
+        self._open_round(round)
         return read(Cell(CellKind.CHALLENGE_COLUMN, index, 0, round))
 
     def fill_challenge_columns_with(self, fill: FillChallengeColumns) -> None:
@@ -124,6 +122,12 @@ class AirBuilder(ScopedBuilder):
             tuple(self._interactions),
             self._fill_challenge_columns,
         )
+
+    def _open_round(self, round: int) -> None:
+        if round < 1:
+            raise ValueError(f"{self._table_name}: rounds of challenges are counted from 1, not {round}")
+        while len(self._challenge_counts) < round:
+            self._challenge_counts.append(0)
 
     def _declare(self, names: list[str], name: str) -> int:
         if name in self._main or name in self._preprocessed:

@@ -29,6 +29,9 @@ from prover.stark.trees import suite_of
 
 MAGIC = b"OCRP"
 VERSION = 1
+MAXIMUM_STATEMENT = 1 << 12
+"""Public values of one circuit: read before the key is known, so the limit cannot be the key's."""
+
 MAXIMUM_PROOF_BYTES = 1 << 24
 """No proof that anyone would wait for is larger; longer input is refused before it is read."""
 
@@ -151,6 +154,7 @@ def write_heading(writer: Writer, heading: Heading) -> None:
     writer.integer(len(heading.log_heights), 2)
     for log_height in heading.log_heights:
         writer.integer(log_height, 1)
+    writer.section = "statement"
     writer.integer(len(heading.statement), 4)
     writer.elements(heading.statement)
 
@@ -173,7 +177,10 @@ def read_heading(reader: Reader) -> Heading:
     parameters = StarkParameters.from_bytes(reader.read(PARAMETERS_BYTES))
     log_heights = tuple(reader.read(reader.integer(2)))
     reader.section = "statement"
-    statement = reader.elements(reader.integer(4))
+    count = reader.integer(4)
+    if count > MAXIMUM_STATEMENT:
+        raise ProofRefused(Reason.OVERSIZE, f"a statement has at most {MAXIMUM_STATEMENT} values")
+    statement = reader.elements(count)
     return Heading(name.decode("ascii"), key_digest, parameters, log_heights, statement)
 
 

@@ -33,7 +33,9 @@ from rollup.node.inputs import (
     Input,
     OpenBatch,
     Submission,
+    encode_input,
     input_of,
+    kind_of_input,
 )
 from rollup.node.metrics import Metrics
 from rollup.node.news import batch_news, level_news, stored_batch_news, trade_news
@@ -323,8 +325,8 @@ class Sequencer:
         effects = self.engine.apply(entry)
         if not isinstance(effects, Effects):
             return effects
-        kind = kind_ofinput_of(entry)
-        ready.rows.append(JournalRow(effects.sequence, kind, encodeinput_of(entry), effects.fingerprint))
+        kind = kind_of_input(entry)
+        ready.rows.append(JournalRow(effects.sequence, kind, encode_input(entry), effects.fingerprint))
         batch = self.engine.state.system.batch_number
         ready.receipts.append((waiting, Receipt(effects, batch)))
         self.metrics.count("admitted", kind.name.lower())

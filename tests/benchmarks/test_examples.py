@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks.examples import memory
 from benchmarks.examples.catalogue import EXAMPLES, Example
 from prover.air.inspect import Findings, inspect
-from prover.field.koalabear import PRIME, Montgomery
+from prover.field.koalabear import PRIME, Montgomery, decode, encode
 
 LOG_SIZE = 4
 
@@ -62,3 +63,15 @@ def test_the_statement_is_bound(example: Example) -> None:
         changed = list(filled.statement)
         changed[position] = (changed[position] + 1) % PRIME
         assert not findings(example, filled.traces, changed).is_clean
+
+
+def test_an_address_of_more_than_sixteen_bits_is_refused() -> None:
+    """Longer addresses could walk around the field, and fresh memory would be met twice."""
+    accesses = [memory.Access(5, 7, is_write=True)] * 16
+    traces = [decode(trace).astype(np.int64) for trace in memory.fill(accesses)]
+    traces[0][1] += 1 << 16
+    traces[1][0] += 1 << 16
+    traces[1][8] += 1 << 8
+    broken = findings(EXAMPLES["memory"], [encode(trace) for trace in traces], [])
+    assert {message.bus for message in broken.messages} == {"bytes"}
+    assert broken.constraints == ()

@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from circuits import signature
 from circuits.buses import SIXTEEN_BITS, WIRES
 from circuits.signature import BLOCK, RESULT
+from circuits.signature_circuit import log_heights, signature_circuit
 from prover.air.bus import Direction
 from prover.curve.chain import STEPS, Chain, run_chain
 from prover.curve.septic import GENERATOR, ORDER, Point
@@ -20,6 +22,7 @@ from prover.curve.septic import encode as encode_point
 from prover.errors import ProofRefused
 from prover.field.koalabear import add, decode
 from prover.parameters import PRESETS
+from prover.stark.key import make_verification_key
 from prover.stark.prover import prove
 from prover.stark.proving_key import make_proving_key
 from prover.stark.verify import verify_messages
@@ -132,3 +135,14 @@ def test_tables_that_are_too_low_are_refused() -> None:
 def test_a_verifier_of_signatures_loads_no_compiler() -> None:
     program = "import sys, circuits.signature_circuit as c; c.signature_circuit(21); sys.exit('numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_the_readme_states_the_cells_of_a_signature(checkout: Path) -> None:
+    """1,024 signatures by 128 keys, messages of 40 elements: main, challenge and quotient columns of every table."""
+    heights = log_heights(1024, 128, 40)
+    key = make_verification_key(signature_circuit(40), heights, PRESETS["keccak-100-rate-4"], None)
+    matrices = [
+        matrix for phase in key.shape.phases if phase.name != "preprocessed" for matrix in phase.matrices
+    ]
+    cells = sum(matrix.columns << matrix.log_height for matrix in matrices) / 1024
+    assert f"| **all** | | | | | **{cells:,.0f}** |" in (checkout / "circuits" / "README.md").read_text()
