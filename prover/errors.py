@@ -26,14 +26,8 @@ class Reason(StrEnum):
     NON_CANONICAL_ELEMENT = "non_canonical_element"
     """A field element is not smaller than the prime."""
 
-    NON_CANONICAL_DIGEST = "non_canonical_digest"
-    """A digest is not in the one form that its suite allows."""
-
     SHAPE = "shape"
     """A list of the proof has another length than key, heights and parameters ask for."""
-
-    MULTI_OPENING_NODE_COUNT = "multi_opening_node_count"
-    """The shared nodes of a tree's openings are too few or too many."""
 
     WRONG_POSITIONS = "wrong_positions"
     """The positions by which the encoding shares paths are not those that the transcript draws."""
@@ -54,9 +48,6 @@ class Reason(StrEnum):
 
     HEIGHT_OUT_OF_RANGE = "height_out_of_range"
     """A table's height is not one that the key and the field's two-adicity allow."""
-
-    MULTIPLICITY_MAY_WRAP = "multiplicity_may_wrap"
-    """The heights let a bus carry so many messages that their count could reach the prime."""
 
     # What the verifier demands of the parameters.
 

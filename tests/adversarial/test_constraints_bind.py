@@ -311,7 +311,7 @@ def test_an_address_that_is_initialised_twice_is_refused() -> None:
         rows[1], rows[2] = rows[2], rows[1]
         for i, row in enumerate(rows):
             gap = (rows[i + 1][0] - row[0] - 1) % PRIME if i < 3 else 0
-            rows[i] = (*row[:4], 0, gap % 256, gap // 256)
+            rows[i] = (*row[:4], 0, gap % 256, gap // 256, *row[7:])
 
     key, traces = memory_proof([(5, 7, True), (9, 8, True), (5, 0, False), (9, 0, False)], interleave)
     assert_refused_by_one_check(key.verification, [], honest_proof(key, traces), UNBALANCED)
@@ -323,9 +323,9 @@ def test_accesses_that_are_sorted_against_time_are_refused() -> None:
     def turn_back(rows: list[tuple[int, ...]]) -> None:
         rows[0], rows[1] = rows[1], rows[0]
         gap = (rows[1][1] - rows[0][1] - 1) % PRIME
-        rows[0] = (*rows[0][:4], 1, gap % 256, gap // 256)
+        rows[0] = (*rows[0][:4], 1, gap % 256, gap // 256, *rows[0][7:])
         gap = rows[2][0] - rows[1][0] - 1
-        rows[1] = (*rows[1][:4], 0, gap % 256, gap // 256)
+        rows[1] = (*rows[1][:4], 0, gap % 256, gap // 256, *rows[1][7:])
 
     key, traces = memory_proof([(5, 7, True), (9, 8, True), (5, 0, False), (9, 8, False)], turn_back)
     assert_refused_by_one_check(key.verification, [], honest_proof(key, traces), UNBALANCED)
