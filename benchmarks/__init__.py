@@ -25,6 +25,10 @@ COMMANDS = {
         "benchmarks.peers_bench:command",
         "Prove two-to-one hashes with circom 2 and snarkjs and compare the time a hash.",
     ),
+    "clearing": LazyCommand(
+        "benchmarks.clearing_bench:command",
+        "Measure admission, clearing, the state tree, acknowledgements over HTTP and restart.",
+    ),
     "all": LazyCommand(
         "benchmarks.all_bench:command",
         "Run every benchmark of the prover, keep the results as JSON and draw the plots.",

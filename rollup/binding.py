@@ -1,7 +1,7 @@
 """Binding a batch's proof to the bytes on L1, without hashing Keccak in a circuit.
 
     R    Poseidon digest of the data's words, their number in the sponge's tag      the circuit computes it
-    h    Keccak of the same bytes                                                   the contract computes it
+    h    a running Keccak of the same bytes, piece by piece                         the contract computes it
     z    a point drawn from both, and from where and which batch this is            fixed when the batch begins
     y    the data, read as a polynomial behind a leading one, at z                  both compute it
 
@@ -31,6 +31,18 @@ EXTENSION_DEGREE: int = 5
 
 ExtensionElement = tuple[int, ...]
 """Five coordinates, the constant one first."""
+
+
+PIECE_BYTES: int = 4096
+"""What the running hash takes at once: a contract cannot carry an unfinished Keccak to its next transaction."""
+
+
+def data_hash(published: bytes) -> bytes:
+    """Hash the data piece by piece, each with the hash of those before: what the contract has computed at the end."""
+    running = bytes(32)
+    for start in range(0, len(published), PIECE_BYTES):
+        running = keccak256(running + published[start : start + PIECE_BYTES])
+    return running
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +101,6 @@ def evaluate(published: bytes, point: ExtensionElement) -> ExtensionElement:
 
 def bind(published: bytes, deployment: Deployment, number: BatchNumber, hasher: StateHasher) -> DataBinding:
     """Compute all four values."""
-    digest, keccak = data_digest(published, hasher), keccak256(published)
+    digest, keccak = data_digest(published, hasher), data_hash(published)
     point = point_of(deployment, number, len(published), digest, keccak)
     return DataBinding(digest, keccak, point, evaluate(published, point))

@@ -19,9 +19,8 @@ from eth_account.signers.local import LocalAccount
 from requests.exceptions import RequestException
 from web3.exceptions import Web3Exception
 
-from prover.hash.keccak import keccak256
 from prover.hash.poseidon import POSEIDON16_20
-from rollup.binding import data_digest, packed
+from rollup.binding import PIECE_BYTES, data_digest, data_hash, packed
 from rollup.codec import DATA_VERSION, QueuedItem, decode_batch
 from rollup.events import Claim
 from rollup.fields import MalformedError, from_words, word_bytes
@@ -34,9 +33,6 @@ from rollup.transactions import TRANSACTIONS
 from rollup.units import QueuePosition, Time
 
 logger = logging.getLogger("clearing.node")
-
-PIECE_BYTES: Final = 4096
-"""The contract hashes data in pieces of this size, and takes chunks of whole pieces."""
 
 LOGS_AT_ONCE: Final = 2000
 """Blocks one request for events spans; public nodes answer no more."""
@@ -55,14 +51,6 @@ class BridgeSettings:
 
 class TakenBackError(EthereumError):
     """Ethereum has taken back queue items that batches have served."""
-
-
-def data_hash(published: bytes) -> bytes:
-    """The contract's running hash of a batch's data: piece by piece, each with the hash of those before."""
-    hash_ = bytes(32)
-    for start in range(0, len(published), PIECE_BYTES):
-        hash_ = keccak256(hash_ + published[start : start + PIECE_BYTES])
-    return hash_
 
 
 def chunks_of(published: bytes, claims: int) -> Iterator[bytes]:

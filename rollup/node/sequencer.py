@@ -6,6 +6,8 @@
 One asyncio loop decides the order of everything.
 Signatures, disk and tree run in threads beside it, so three groups of submissions are under way at any time.
 The engine runs ahead of the disk by at most what nobody has been told yet.
+
+Longer than 500 lines because the order in which these steps wait for each other is one argument, read in one place.
 """
 
 from __future__ import annotations

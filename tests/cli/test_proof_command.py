@@ -86,8 +86,8 @@ def test_a_changed_byte_is_a_refusal(proof: Path, tmp_path: Path, capsys: Captur
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (lambda content: b"", "truncated: the proof ends inside its heading"),
-        (lambda content: b"no proof at all", "wrong version: this is not a proof file"),
+        (lambda _: b"", "truncated: the proof ends inside its heading"),
+        (lambda _: b"no proof at all", "wrong version: this is not a proof file"),
         (lambda content: content[:4] + b"\0\x09" + content[6:], "wrong version: format version 9 is not 1"),
         (lambda content: content[:6] + b"\1" + content[7:], "hiding not supported"),
         (lambda content: content.replace(b"two-heights", b"two-hearts!"), "which is not an example"),

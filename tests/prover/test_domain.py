@@ -1,3 +1,5 @@
+"""Domains: vanishing polynomials, weights of quotient pieces, periodic columns."""
+
 from __future__ import annotations
 
 import random

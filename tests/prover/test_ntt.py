@@ -1,3 +1,5 @@
+"""The transforms against a naive evaluation on integers."""
+
 from __future__ import annotations
 
 import numpy as np

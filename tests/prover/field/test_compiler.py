@@ -1,3 +1,5 @@
+"""The compiler decorators: where machine code is kept, and what happens where it cannot be."""
+
 from __future__ import annotations
 
 from pathlib import Path

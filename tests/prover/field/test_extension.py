@@ -1,3 +1,5 @@
+"""The extension fields against an independent library."""
+
 from __future__ import annotations
 
 import random

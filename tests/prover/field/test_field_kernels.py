@@ -1,3 +1,5 @@
+"""The field kernels against the plain reference."""
+
 from __future__ import annotations
 
 from itertools import accumulate

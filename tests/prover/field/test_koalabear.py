@@ -1,3 +1,5 @@
+"""The base field against an independent library."""
+
 from __future__ import annotations
 
 import galois

@@ -1,3 +1,5 @@
+"""The vector operations against their numpy twins."""
+
 from __future__ import annotations
 
 import os

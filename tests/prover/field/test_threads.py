@@ -1,3 +1,5 @@
+"""Work spread over threads."""
+
 from __future__ import annotations
 
 import os

@@ -16,8 +16,8 @@ from web3.utils.address import get_create_address
 
 from benchmarks.clearing_workload import Market
 from prover.hash.poseidon import POSEIDON16_20
-from rollup.binding import packed
-from rollup.node.bridge import PIECE_BYTES, Bridge, BridgeSettings, TakenBackError, chunks_of, data_hash
+from rollup.binding import PIECE_BYTES, data_hash, packed
+from rollup.node.bridge import Bridge, BridgeSettings, TakenBackError, chunks_of
 from rollup.node.ethereum import EmbeddedChain, Ethereum, EthereumError
 from rollup.node.sequencer import BYTES_PER_L1_TRANSACTION, Sequencer, SequencerSettings
 from rollup.node.storage import DataDirectory, Stage, StorageError
