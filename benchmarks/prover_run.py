@@ -17,7 +17,7 @@ from typing import Any
 def peak_bytes() -> int:
     """The most memory this process has held.
 
-    Linux hands a parent's peak down to its children in `getrusage`, so the kernel's own mark is read where there is one.
+    Linux hands a parent's peak down to its children in `getrusage`: the kernel's own mark is read where there is one.
     """
     status = Path("/proc/self/status")
     if status.exists():
