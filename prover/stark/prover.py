@@ -211,10 +211,9 @@ class Proving:
         self, openings: tuple[tuple[OpenedMatrix[Extension], ...], ...]
     ) -> tuple[list[FoldedWord], tuple[Extension, ...]]:
         """Batch all columns into one word a height and fold the words into one short polynomial."""
-        self._grind(Label.GRIND_BATCHING, self.parameters.grinding.batching)
-        batching = self._draw(Label.BATCHING)
         with self.stages.stage("batch the columns"):
-            inputs = self._deep_words(openings, batching)
+            self._grind(Label.GRIND_BATCHING, self.parameters.grinding.batching)
+            inputs = self._deep_words(openings, self._draw(Label.BATCHING))
         words: list[FoldedWord] = []
         with self.stages.stage("fold"):
             word = inputs[self.shape.log_max_height]

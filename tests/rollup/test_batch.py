@@ -14,7 +14,7 @@ from prover.hash.poseidon import POSEIDON16_20, sponge
 from rollup.admission import message_of
 from rollup.authority import Signature, TradingKey
 from rollup.batch import Batch, BatchOutcome, BatchPart, RejectedBatch, apply_batch, open_batch, serve_item
-from rollup.binding import bind, evaluate, point_of
+from rollup.binding import PIECE_BYTES, bind, data_hash, evaluate, point_of
 from rollup.codec import QueuedItem, decode_batch
 from rollup.events import Claim, ItemIgnored, SignatureChecked, Traded
 from rollup.instruments import SeriesId
@@ -232,7 +232,7 @@ def test_the_data_is_bound_by_digest_and_value() -> None:
     )
     words = [int.from_bytes(published[place : place + 2], "big") for place in range(0, len(published), 2)]
     assert bound.digest == sponge(POSEIDON16_20, HashKind.BATCH_DATA, words)
-    assert bound.keccak == keccak256(published)
+    assert bound.keccak == keccak256(bytes(32) + published)  # one piece: shorter data is hashed at once
     power, total = QUINTIC.one, QUINTIC.zero
     for word in reversed([1, *words]):
         total = QUINTIC.add(total, QUINTIC.multiply(power, QUINTIC.from_base(word)))
@@ -258,3 +258,11 @@ def test_the_point_depends_on_everything() -> None:
         make(point_of, DEPLOYMENT, 1, 40, digest, b"\2" * 32),
     }
     assert len(points) == 7
+
+
+def test_longer_data_is_hashed_piece_by_piece() -> None:
+    published = bytes(range(256)) * 33
+    first = keccak256(bytes(32) + published[:PIECE_BYTES])
+    second = keccak256(first + published[PIECE_BYTES : 2 * PIECE_BYTES])
+    assert data_hash(published) == keccak256(second + published[2 * PIECE_BYTES :])
+    assert data_hash(b"") == bytes(32)
