@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +62,10 @@ class Opening:
     path: tuple[AnyDigest, ...]
 
 
-def coset_position(index: int, blowup: int, height: int) -> int:
+Index = TypeVar("Index", int, NDArray[np.intp])
+
+
+def coset_position(index: Index, blowup: int, height: int) -> Index:
     """Where index n = j + blowup * i lies in memory: coset by coset."""
     return index % blowup * height + index // blowup
 
@@ -128,7 +131,7 @@ class MixedTree:
         for depth, layer in enumerate(self._layers[:-1]):
             size = 1 << (log_size - depth)
             siblings = wanted % size ^ size >> 1
-            places = siblings % layer.blowup * layer.height + siblings // layer.blowup
+            places = coset_position(siblings, layer.blowup, layer.height)
             paths.append(self.suite.digests_at(layer.planes, places))
         return [
             Opening(tuple(matrix[place] for matrix in rows), tuple(layer[place] for layer in paths))

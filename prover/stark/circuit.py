@@ -15,6 +15,11 @@ MINIMUM_QUOTIENT_DEGREE = 3
 """Constraints up to this degree cost the same: two bus fractions fit a column at degree three."""
 
 
+def bus_degree(table: Table) -> int:
+    """The degree that a table's bus fractions may use: prover and verifier must group them alike."""
+    return max(table.degree, MINIMUM_QUOTIENT_DEGREE)
+
+
 class CircuitError(ValueError):
     """A circuit that cannot be proved soundly; the message says which table and why."""
 

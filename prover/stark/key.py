@@ -14,9 +14,9 @@ from prover.air.table import Table
 from prover.hash.keccak import keccak256
 from prover.parameters import StarkParameters
 from prover.stark.circuit import (
-    MINIMUM_QUOTIENT_DEGREE,
     Circuit,
     CircuitError,
+    bus_degree,
     check_circuit,
     check_heights,
 )
@@ -40,8 +40,7 @@ class VerificationKey:
         """The shape of every proof under this key."""
         bus_round = self.circuit.bus_round
         tables = tuple(
-            with_bus_argument(table, bus_round, max(table.degree, MINIMUM_QUOTIENT_DEGREE))
-            for table in self.circuit.tables
+            with_bus_argument(table, bus_round, bus_degree(table)) for table in self.circuit.tables
         )
         return Shape(
             self.parameters,
