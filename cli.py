@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem, get_completion_class, shell_complete
 
 VERSION = "0.1.0"
 """The one place of the version: pyproject.toml reads it from here, so `--version` needs no installed metadata."""
@@ -27,10 +28,10 @@ ROOMS = ("prover", "rollup", "circuits", "verifier_contracts", "benchmarks")
 """The packages of this project."""
 
 EXIT_REFUSED = 1
-"""A proof was refused, or a self-test failed: the command worked and the answer is no."""
+"""A proof, an order or a claim was refused, or a check failed: the command worked and the answer is no."""
 
 EXIT_BAD_INPUT = 2
-"""The command line or an input file is wrong: nothing was decided."""
+"""The command line or an input file is wrong, or something that is needed is not there: nothing was done."""
 
 EXIT_BUG = 3
 """Something happened that this project did not foresee."""
@@ -38,16 +39,20 @@ EXIT_BUG = 3
 EXIT_INTERRUPTED = 130
 """Stopped by Ctrl-C: what a shell reports for it (128 + SIGINT)."""
 
+COMPLETION_VARIABLE = "_CLEARING_COMPLETE"
+"""What the shell sets when it asks for completions."""
+
 PIPE_COLUMNS = 200
 """How wide a table may be where no terminal tells its width."""
 
 EXIT_CODES = """\b
 Exit codes:
   0    done, and the answer is yes
-  1    done, and the answer is no: a proof was refused, a check failed
-  2    bad usage or a bad input file: nothing was decided
+  1    done, and the answer is no: a proof, an order or a claim was refused, a check failed
+  2    bad usage, a bad input file, or something that is needed is not there (a node, a port, a password):
+       nothing was done
   3    a bug in this program; CLEARING_TRACEBACK=1 shows where
-  130  interrupted
+  130  interrupted (a node that serves stops cleanly and ends with 0)
 \b
 Results go to stdout; logs and progress go to stderr."""
 
@@ -105,13 +110,24 @@ class LazyGroup(click.Group):
         lazy = self._registry().get(cmd_name)
         return lazy.load() if lazy else super().get_command(ctx, cmd_name)
 
-    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands with their summaries and import none of them."""
-        registry = self._registry()
+    def _summaries(self) -> list[tuple[str, str]]:
+        """Every command with its summary; none is imported."""
         summaries = {name: command.get_short_help_str(200) for name, command in self.commands.items()}
-        summaries |= {name: lazy.summary for name, lazy in registry.items()}
+        return sorted((summaries | {name: lazy.summary for name, lazy in self._registry().items()}).items())
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands with their summaries."""
         with formatter.section("Commands"):
-            formatter.write_dl(sorted(summaries.items()))
+            formatter.write_dl(self._summaries())
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer the commands to the shell."""
+        offered = [
+            CompletionItem(name, help=summary)
+            for name, summary in self._summaries()
+            if name.startswith(incomplete)
+        ]
+        return offered + click.Command.shell_complete(self, ctx, incomplete)
 
 
 json_option = click.option(
@@ -173,6 +189,48 @@ def _commands() -> Mapping[str, LazyCommand]:
         ),
         "proof": LazyCommand(
             "benchmarks.proof_command:group", "Make, show and check proofs of the example circuits."
+        ),
+        "node": LazyCommand(
+            "rollup.commands.node_command:command",
+            "Run a node until Ctrl-C or SIGTERM: order book, sequencer, API and bridge to Ethereum.",
+        ),
+        "account": LazyCommand(
+            "rollup.commands.account_command:group",
+            "Make, import and list accounts: each is a wallet, encrypted in the data directory.",
+        ),
+        "key": LazyCommand(
+            "rollup.commands.key_command:command",
+            "Make the account's trading key, keep it encrypted, and register it with the clearing house.",
+        ),
+        "deposit": LazyCommand(
+            "rollup.commands.deposit_command:command",
+            "Deposit dollars into the vault and wait until the node has credited them.",
+        ),
+        "order": LazyCommand(
+            "rollup.commands.order_command:command", "Sign an order and place it in the node's book."
+        ),
+        "cancel": LazyCommand(
+            "rollup.commands.cancel_command:command", "Take orders of the account out of the book."
+        ),
+        "withdraw": LazyCommand(
+            "rollup.commands.withdraw_command:command",
+            "Turn cash of the account into a claim on the vault.",
+        ),
+        "claim": LazyCommand(
+            "rollup.commands.claim_command:command",
+            "Collect what proved batches owe the account's wallet.",
+        ),
+        "status": LazyCommand(
+            "rollup.commands.status_command:command",
+            "Show the chain, the batches, the queue, how far the node lags, and the account.",
+        ),
+        "book": LazyCommand(
+            "rollup.commands.book_command:command", "Show what is listed, or the best prices of one series."
+        ),
+        "batch": LazyCommand("rollup.commands.batch_command:group", "List batches, and show one."),
+        "rebuild": LazyCommand(
+            "rollup.commands.rebuild_command:command",
+            "Repeat every batch from its published data and compare the state roots.",
         ),
     }
 
@@ -297,6 +355,28 @@ def _marked(name: str, is_insecure: bool) -> str:
     return f"{name} INSECURE" if is_insecure else name
 
 
+@clearing.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@json_option
+def completion(shell: str, as_json: bool) -> None:
+    """Print what a shell needs to complete commands, options and account names.
+
+    \b
+    Examples:
+      eval "$(clearing completion bash)"
+      clearing completion fish > ~/.config/fish/completions/clearing.fish
+      clearing completion zsh --json
+    """  # noqa: D301 - the backspace is click's own mark for a paragraph that is not rewrapped
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise BadInput(f"click completes no {shell}")
+    script = kind(clearing, {}, "clearing", COMPLETION_VARIABLE).source()
+    if as_json:
+        print_json({"shell": shell, "script": script})
+    else:
+        click.echo(script)
+
+
 @clearing.group(cls=LazyGroup, registry=_benchmarks)
 def bench() -> None:
     """Measure this project on this machine.
@@ -342,6 +422,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and give its exit code; what goes wrong is one line on stderr."""
     try:
         check_rooms()
+        instruction = os.environ.get(COMPLETION_VARIABLE)
+        if instruction:
+            return shell_complete(clearing, {}, "clearing", COMPLETION_VARIABLE, instruction)
         # Not click's own `main`: that one leaves the process when a pipe breaks.
         with clearing.make_context(
             "clearing", list(sys.argv[1:] if arguments is None else arguments)

@@ -7,18 +7,20 @@ A key is laid out once, however many signatures it made.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from circuits.buses import CHAIN_POINTS, KEY_ENDS
-from circuits.septic import residuals, septic_columns, septic_periodic
+from circuits.buses import CHAIN_POINTS, KEY_ENDS, KEYS
+from circuits.septic import SepticColumns, residuals, septic_columns, septic_periodic
 from prover.air.builder import AirBuilder
+from prover.air.expression import Expression
 from prover.curve import formulas
 from prover.curve.chain import fixed_points
 from prover.curve.formulas import DEGREE
-from prover.curve.septic import POINT_ELEMENTS
+from prover.curve.septic import GENERATOR, POINT_ELEMENTS
+from prover.curve.septic import encode as encode_point
 from prover.field.koalabear import Montgomery, encode
 
 NAME: Final = "keys"
@@ -30,12 +32,34 @@ BLOCK: Final = 1 << LOG_BLOCK
 NEGATIVE_KEY_ENTRY: Final = BLOCK
 """Under this entry the key's own negative is provided."""
 
-COUNTS: Final = ("lookups of the sum", "lookups of the negative key", "lookups of the key's end")
+POINT_COUNTS: Final = ("count of the sum", "count of the negative key", "count of the key's end")
+"""How often signatures and messages ask for each, row by row."""
 
-COLUMNS: Final = 1 + 2 * POINT_ELEMENTS + 2 * DEGREE + len(COUNTS)
+POINT_COLUMNS: Final = 1 + 2 * POINT_ELEMENTS + 2 * DEGREE + len(POINT_COUNTS)
+
+COLUMNS: Final = POINT_COLUMNS + 1
+"""And how often an identity asks for the whole key."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyColumns:
+    """What a row says of its key."""
+
+    number: Expression
+    x: SepticColumns
+    y: SepticColumns
 
 
 def constrain(air: AirBuilder) -> None:
+    """State what a circuit of signatures needs of its keys, and provide each key to the identity that owns it.
+
+    Guarantees: what `constrain_points` does; whoever finds a key under its number knows all of it.
+    """
+    key = constrain_points(air)
+    air.provide(KEYS, [key.number, *key.x, *key.y], air.column("count of the key"))
+
+
+def constrain_points(air: AirBuilder) -> KeyColumns:
     """State that every key is a point of the curve, and provide what it adds to the chain's table.
 
     Assumes nothing: the witness chooses the keys; whoever knows the right one asks for it by its end or its elements.
@@ -80,28 +104,25 @@ def constrain(air: AirBuilder) -> None:
     air.on_first_row.assert_zero("keys are numbered from zero", number)
     air.on_transition.assert_equal("every key has the next number", number.next, number + 1 - is_inside)
 
-    sums, negatives, ends = air.columns(*COUNTS)
+    sums, negatives, ends = air.columns(*POINT_COUNTS)
     air.provide(CHAIN_POINTS, [number, entry, *total_x, *total_y], sums)
     air.provide(CHAIN_POINTS, [number, NEGATIVE_KEY_ENTRY, *key_x, *minus_y], negatives)
     air.provide(KEY_ENDS, [number, *key_y[3:]], ends)
+    return KeyColumns(number, key_x, key_y)
 
 
-def fill(
-    keys: Montgomery,
-    sums: NDArray[np.int64],
-    negatives: NDArray[np.int64],
-    ends: NDArray[np.int64],
-    log_height: int,
-) -> Montgomery:
-    """The trace of keys (14, n), with how often each entry (4, n), each negative and each end (n) is asked for.
+def fill(keys: Montgomery, log_height: int) -> Montgomery:
+    """The trace of keys (14, n), the counts left zero.
 
-    Blocks that are left over hold the last key again, which nobody asks for.
+    Blocks that are left over hold the last key again, or the generator where there is none; nobody asks for them.
     """
     from prover.curve.kernels import run_chains
 
     blocks, count = (1 << log_height) // BLOCK, keys.shape[1]
-    if not 0 < count <= blocks:
+    if count > blocks:
         raise ValueError(f"{count} keys do not fit a table of {blocks} keys")
+    if not count:
+        keys, count = encode(np.array(encode_point(GENERATOR)))[:, None], 1
     used = np.minimum(np.arange(blocks), count - 1)
     one = np.zeros((POINT_ELEMENTS, count), np.uint32)
     one[0] = 1
@@ -110,7 +131,4 @@ def fill(
     trace[0] = encode(np.arange(blocks))[:, None]
     trace[1:15] = keys[:, used][:, :, None]
     trace[15:43] = chains.additions[:, :, used].transpose(1, 2, 0)
-    trace[43, :count] = encode(sums).T
-    trace[44, :count, 0] = encode(negatives)
-    trace[45, :count, 0] = encode(ends)
     return trace.reshape(COLUMNS, blocks * BLOCK)

@@ -1,14 +1,12 @@
-"""The range check: one row for each 16-bit value, and how often it was asked for."""
+"""The range check: one row for each 16-bit value, read as a limb, as two bytes and as a carry, with its counts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from circuits.buses import SIXTEEN_BITS
+from circuits.buses import FOURTEEN_BITS, SIXTEEN_BITS, TWO_BYTES
 from prover.air.builder import AirBuilder
 from prover.field.koalabear import Montgomery, encode
 
@@ -18,24 +16,30 @@ LOG_HEIGHT: Final = 16
 """As many rows as limbs have values: smaller tables would take more lookups a limb, larger ones dwarf a small batch."""
 
 
+SMALL_BITS: Final = 14
+"""Width of a carry (`circuits.gadgets.carries`); rows beyond repeat the largest."""
+
+
 def constrain(air: AirBuilder) -> None:
-    """Provide every 16-bit value.
+    """Provide every 16-bit value, every pair of bytes and every 14-bit value.
 
     Soundness: the values are fixed by the key; were they columns of the witness, any value could be provided.
     """
-    value = air.preprocessed("value")
-    count = air.column("count")
-    air.provide(SIXTEEN_BITS, [value], count)
+    value, low, high, small = (
+        air.preprocessed(name) for name in ("value", "low byte", "high byte", "small value")
+    )
+    limbs, pairs, carries = air.columns("count of limbs", "count of pairs", "count of carries")
+    air.provide(SIXTEEN_BITS, [value], limbs)
+    air.provide(TWO_BYTES, [low, high], pairs)
+    air.provide(FOURTEEN_BITS, [small], carries)
 
 
 def preprocessed() -> Montgomery:
-    """All values in order."""
-    return encode(np.arange(1 << LOG_HEIGHT))[None, :]
+    """All values in order, with their bytes."""
+    values = np.arange(1 << LOG_HEIGHT)
+    return encode(np.stack([values, values & 0xFF, values >> 8, np.minimum(values, (1 << SMALL_BITS) - 1)]))
 
 
-def fill(asked: Iterable[NDArray[np.uint32]]) -> Montgomery:
-    """Count the limbs that other tables asked for, canonical integers of any shape."""
-    counts = np.zeros(1 << LOG_HEIGHT, np.int64)
-    for values in asked:
-        counts += np.bincount(values.reshape(-1), minlength=1 << LOG_HEIGHT)
-    return encode(counts)[None, :]
+def fill() -> Montgomery:
+    """The counts, zero until `circuits.demand` has seen what the other tables ask."""
+    return np.zeros((3, 1 << LOG_HEIGHT), np.uint32)

@@ -58,6 +58,9 @@ COLUMNS: Final = POINT_COLUMNS + len(BIT_COLUMNS) + len(CONTROL)
 CALL, LENGTH, EIGHTH = range(3)
 """Which coefficients of the inverse hold, below the steps, the sponge call, its length and the eighth value sent."""
 
+NO_LABEL: Final = 0
+"""The label of a challenge's hash: its kind says all."""
+
 ELEMENT_STARTS: Final = tuple(ELEMENT_BITS * k for k in range(CHALLENGE_ELEMENTS))
 """Rows that hold the top bit of a digest element, the last element's first."""
 
@@ -312,6 +315,7 @@ def _constrain_message(
         place,
         int(HashKind.SIGNATURE_CHALLENGE),
         inverse[LENGTH],
+        NO_LABEL,
     ]
     air.send(SPONGE, [*tags, *sent], when=is_sent)
 

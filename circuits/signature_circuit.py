@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from circuits import keys, poseidon, signature, signed_messages
+from prover.air.builder import AirBuilder
 from prover.field.koalabear import Montgomery, decode, encode
 from prover.hash.domain import HashKind
 from prover.stark.circuit import Circuit, define_circuit
@@ -24,14 +25,19 @@ from rollup.units import limbs_of
 TABLES: Final = (signature.NAME, keys.NAME, poseidon.NAME, signed_messages.NAME)
 
 
+def _constrain_keys(air: AirBuilder) -> None:
+    """Keys without owners: no identity asks for them here."""
+    keys.constrain_points(air)
+
+
 def signature_circuit(message_length: int) -> Circuit:
     """Signatures of messages of one length."""
     return define_circuit(
         "signatures",
         [
             (signature.NAME, signature.constrain),
-            (keys.NAME, keys.constrain),
-            (poseidon.NAME, poseidon.constrain),
+            (keys.NAME, _constrain_keys),
+            (poseidon.NAME, poseidon.constrain_without_nodes),
             (signed_messages.NAME, signed_messages.constrain_messages(message_length)),
         ],
     )
@@ -80,8 +86,8 @@ def fill(signed: Sequence[SignedMessage], heights: Sequence[int], *, threads: in
     commitments = _columns([one.signature.commitment_x + one.signature.commitment_y for one in signed])
     messages = _columns([one.message for one in signed])
     elements = np.concatenate([commitments, key_columns, messages])
-    calls = poseidon.SpongeCalls(HashKind.SIGNATURE_CHALLENGE, key_numbers, elements)
-    poseidon_trace, (digests,) = poseidon.fill([calls], heights[2], threads=threads)
+    calls = poseidon.SpongeCalls(HashKind.SIGNATURE_CHALLENGE, signature.NO_LABEL, key_numbers, elements)
+    poseidon_trace, (digests,) = poseidon.fill([calls], [], heights[2], threads=threads)
     challenges = decode(digests[:CHALLENGE_ELEMENTS])
     responses = np.array(
         [limbs_of(one.signature.response, 16 * RESPONSE_LIMBS) for one in signed], dtype=np.uint32
@@ -110,7 +116,12 @@ def _fill_keys(distinct: Montgomery, rows: signature.SignatureRows, heights: Seq
     # A block looks its negative key up on two rows, and so do the dead blocks, which use key number 0.
     negatives = 2 * ends
     negatives[0] += 2 * ((1 << heights[0]) // signature.BLOCK - len(rows.key_numbers))
-    return keys.fill(distinct, sums, negatives, ends, heights[1])
+    trace = keys.fill(distinct, heights[1])[: keys.POINT_COLUMNS].copy()
+    counts = trace[-len(keys.POINT_COUNTS) :].reshape(len(keys.POINT_COUNTS), -1, keys.BLOCK)
+    counts[0, :count] = encode(sums).T
+    counts[1, :count, 0] = encode(negatives)
+    counts[2, :count, 0] = encode(ends)
+    return trace
 
 
 def _columns(rows: Sequence[Sequence[int]]) -> Montgomery:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from circuits.buses import KEY_ENDS, SPONGE
+from circuits.signature import NO_LABEL
 from prover.air.builder import AirBuilder
 from prover.air.expression import Operand
 from prover.curve.septic import POINT_ELEMENTS
@@ -57,7 +58,7 @@ def constrain_messages(message_length: int) -> Callable[[AirBuilder], None]:
         for start in range(0, len(elements), RATE):
             block = elements[start : start + RATE]
             kind = int(HashKind.SIGNATURE_CHALLENGE)
-            tags: list[Operand] = [call, key_number, FIRST_BLOCK + start // RATE, kind, length]
+            tags: list[Operand] = [call, key_number, FIRST_BLOCK + start // RATE, kind, length, NO_LABEL]
             air.send(SPONGE, [*tags, *block, *[0] * (RATE - len(block))], when=is_live)
 
     return constrain

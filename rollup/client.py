@@ -231,16 +231,22 @@ class AsyncClient:
     # --------------------------------------------------------------------------------------- submissions
 
     async def place(self, side: Side, series: SeriesId, price: int, lots: int, **terms: Any) -> Json:
-        """Sign and place an order; `terms` are the other fields of an `OrderWish`."""
-        signed = await self.signed_order(OrderWish(side, series, price, lots, **terms))
+        """Sign and place an order; `terms` are the other fields of an `OrderWish`.
+
+        The answer is the receipt, with the slot and the number that a later cancel has to name.
+        """
+        wish = OrderWish(side, series, price, lots, **terms)
+        signed = await self.signed_order(wish)
         try:
-            return await self.send_order(signed)
+            receipt = await self.send_order(signed)
         except NodeRefusalError as refused:
             if refused.reason is not Refusal.ORDER_NUMBER_USED:
                 raise
-        # Another program has used the slot: ask again.
-        self._numbers.pop(signed.order.slot, None)
-        return await self.send_order(await self.signed_order(OrderWish(side, series, price, lots, **terms)))
+            # Another program has used the slot: ask again.
+            self._numbers.pop(signed.order.slot, None)
+            signed = await self.signed_order(wish)
+            receipt = await self.send_order(signed)
+        return receipt | {"slot": int(signed.order.slot), "number": int(signed.order.number)}
 
     async def send_order(self, signed: SignedOrder) -> Json:
         """Send an order that is signed already."""

@@ -109,6 +109,22 @@ class AirBuilder(ScopedBuilder):
         """Receive a message as often as the witness says: the table side of a lookup."""
         self._append(Interaction(bus, Direction.RECEIVE, tuple(map(lift, values)), count, weight=0))
 
+    def exchange(self, bus: Bus, values: Sequence[Operand], count: Expression, total: int) -> None:
+        """Send a message as often as preprocessed columns say; a negative count receives it.
+
+        `total` bounds the sum of the absolute counts of all rows; making a key refuses columns that exceed it.
+        """
+        # Soundness: a count that the witness could choose would let a message cancel itself.
+        if any(cell.kind is not CellKind.PREPROCESSED or cell.row_offset for cell in cells_of([count])):
+            raise ValueError(
+                f"{self._table_name}: on bus {bus.name} only preprocessed columns may say how often to exchange"
+            )
+        if count.constant_value is not None or total < 1:
+            raise ValueError(f"{self._table_name}: a constant count on bus {bus.name} must be 1")
+        self._append(
+            Interaction(bus, Direction.SEND, tuple(map(lift, values)), count, weight=1, pinned_total=total)
+        )
+
     def build(self) -> Table:
         """Freeze the table."""
         return Table(

@@ -54,3 +54,13 @@ class Interaction:
 
     Soundness: the weights times the heights, summed over a bus, stay below the prime.
     Otherwise a message sent p times would count as never sent."""
+    pinned_total: int = 0
+    """For a count that the key fixes: a bound on the sum of all rows' absolute counts, instead of a weight a row.
+
+    Such a count may be negative, which receives the message.
+    Soundness: nobody chooses it after the key is made, and whoever makes a key checks the sum."""
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether preprocessed columns say how often the message is sent or received."""
+        return self.pinned_total > 0

@@ -272,7 +272,7 @@ def _ledger(reader: TraceReader, interaction: Interaction) -> _Ledger:
 
 def _unbounded(ledger: _Ledger) -> list[UnboundedCount]:
     weight = ledger.interaction.weight
-    if not weight:
+    if not weight or ledger.interaction.is_pinned:
         return []
     rows = np.flatnonzero(ledger.counts > weight)[:MAXIMUM_FINDINGS]
     bus = ledger.interaction.bus.name

@@ -387,18 +387,17 @@ def run_chains(
 
 def table_indices(responses: NDArray[np.uint32], challenges: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """Which entry of the table each step adds, shape (124, n): low bit + 2 high bit + 4 challenge bit."""
-    indices = np.zeros((STEPS, responses.shape[1]), np.uint32)
-    for step in range(STEPS):
-        position = STEPS - 1 - step
-        indices[step] = _bit(responses, 16, position) | _bit(challenges, 31, position) << 2
-        if position < HIGH_BITS:
-            indices[step] |= _bit(responses, 16, STEPS + position) << 1
+    positions = np.arange(STEPS - 1, -1, -1)
+    indices = _bits(responses, 16, positions) | _bits(challenges, 31, positions) << np.uint32(2)
+    has_high = positions < HIGH_BITS
+    indices[has_high] |= _bits(responses, 16, STEPS + positions[has_high]) << np.uint32(1)
     return indices
 
 
-def _bit(limbs: NDArray[np.uint32], limb_bits: int, position: int) -> NDArray[np.uint32]:
-    shifted = limbs[position // limb_bits] >> np.uint32(position % limb_bits)
-    return (shifted & np.uint32(1)).astype(np.uint32)
+def _bits(limbs: NDArray[np.uint32], limb_bits: int, positions: NDArray[np.int64]) -> NDArray[np.uint32]:
+    """Single bits of numbers given in limbs, a row each; a loop over them would hold the interpreter for a millisecond."""
+    shifts = (positions % limb_bits).astype(np.uint32)[:, None]
+    return (limbs[positions // limb_bits] >> shifts) & np.uint32(1)
 
 
 @cache

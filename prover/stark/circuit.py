@@ -16,8 +16,11 @@ MINIMUM_QUOTIENT_DEGREE = 3
 
 
 def bus_degree(table: Table) -> int:
-    """The degree that a table's bus fractions may use: prover and verifier must group them alike."""
-    return max(table.degree, MINIMUM_QUOTIENT_DEGREE)
+    """The degree that a table's bus fractions may use: prover and verifier must group them alike.
+
+    The quotient of a degree d takes d - 1 pieces, rounded up to a power of two: what is rounded up is free.
+    """
+    return max(MINIMUM_QUOTIENT_DEGREE, (1 << (table.degree - 2).bit_length()) + 1)
 
 
 class CircuitError(ValueError):
@@ -116,7 +119,11 @@ def _check_buses(circuit: Circuit) -> None:
             # Soundness: two buses with one identifier would accept each other's messages.
             if by_identifier.setdefault(bus.identifier, bus) != bus:
                 raise CircuitError(f"two buses share the identifier {bus.identifier}")
-            (bounded if interaction.weight else free).setdefault(bus, set()).add(interaction.direction)
+            if interaction.is_pinned:
+                # The key fixes how often such a message is sent, or received, so it counts as both.
+                bounded.setdefault(bus, set()).update(Direction)
+            else:
+                (bounded if interaction.weight else free).setdefault(bus, set()).add(interaction.direction)
     for bus in by_identifier.values():
         directions = bounded.get(bus, set()) | free.get(bus, set())
         if directions != {Direction.SEND, Direction.RECEIVE}:
@@ -152,7 +159,8 @@ def check_heights(circuit: Circuit, log_heights: Sequence[int], log_blowup: int)
     for table, log_height in zip(circuit.tables, log_heights, strict=True):
         for interaction in table.interactions:
             name = interaction.bus.name
-            totals[name] = totals.get(name, 0) + (interaction.weight << log_height)
+            most = interaction.pinned_total or interaction.weight << log_height
+            totals[name] = totals.get(name, 0) + most
     for name, total in totals.items():
         # Soundness: a message sent p times in all would count as never sent.
         if total >= PRIME:

@@ -113,7 +113,10 @@ def describe_table(table: Table) -> dict[str, Any]:
         "challenges": table.challenge_counts,
         "nodes": nodes,
         "constraints": [[c.name, c.scope.value, positions[c.polynomial]] for c in table.constraints],
-        "messages": [[i.bus.tag, i.direction.value, i.weight] for i in table.interactions],
+        "messages": [
+            [i.bus.tag, i.direction.value, i.weight, *([i.pinned_total] if i.is_pinned else [])]
+            for i in table.interactions
+        ],
     }
 
 

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from prover.air.reader import evaluate
+from prover.air.rows import TraceReader, constant_rows
+from prover.air.table import Table
 from prover.air.tape import Tape
-from prover.field.koalabear import Montgomery
+from prover.field.koalabear import PRIME, Montgomery, decode
 from prover.field.threads import default_threads
 from prover.hash.suite import AnySuite
 from prover.merkle import MixedTree
@@ -57,6 +60,7 @@ def make_proving_key(
     for table, log_height, matrix in zip(circuit.tables, log_heights, given, strict=True):
         columns = np.empty((0, 1 << log_height), dtype=np.uint32) if matrix is None else matrix
         check_matrix(table.name, "preprocessed", columns, len(table.preprocessed_names), log_height)
+        check_pinned_counts(table, columns)
         matrices.append(columns)
     draft = VerificationKey(circuit, tuple(log_heights), parameters, None)
     phase = draft.shape.phase("preprocessed")
@@ -78,6 +82,27 @@ def check_matrix(table: str, kind: str, matrix: Montgomery, columns: int, log_he
             f"table {table}: the {kind} matrix is {matrix.dtype} {matrix.shape}, "
             f"not uint32 ({columns}, {1 << log_height})"
         )
+
+
+def check_pinned_counts(table: Table, preprocessed: Montgomery) -> None:
+    """Refuse preprocessed counts whose absolute values add up to more than their interaction promises.
+
+    Soundness: the verifier adds up the promises to see that no message can be sent p times.
+    """
+    pinned = [interaction for interaction in table.interactions if interaction.is_pinned]
+    if not pinned:
+        return
+    fixed = decode(preprocessed).astype(np.uint64)
+    reader = TraceReader(table, fixed.shape[1], fixed[:0], fixed, {}, {})
+    counts = evaluate([interaction.count for interaction in pinned], reader.read, constant_rows)
+    for interaction, count in zip(pinned, counts, strict=True):
+        signed = count.planes[0].astype(np.int64)
+        total = int(np.minimum(signed, PRIME - signed).sum())
+        if total > interaction.pinned_total:
+            raise CircuitError(
+                f"table {table.name}: {total} messages are exchanged on bus {interaction.bus.name}, "
+                f"more than the {interaction.pinned_total} that are promised"
+            )
 
 
 def commit(

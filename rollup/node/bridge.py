@@ -53,6 +53,10 @@ class TakenBackError(EthereumError):
     """Ethereum has taken back queue items that batches have served."""
 
 
+class ForeignBatchesError(EthereumError):
+    """The contract has sealed batches that this node did not make."""
+
+
 def chunks_of(published: bytes, claims: int) -> Iterator[bytes]:
     """Cut data into chunks of whole pieces, of which the last holds every claim."""
     last = (len(published) - claims * word_bytes(Claim)) // PIECE_BYTES * PIECE_BYTES
@@ -77,7 +81,10 @@ class Bridge:
         self._items: list[QueuedItem] = []
         self._next_block = self.settings.from_block
         self._last_hash: bytes | None = None
+        self._is_own = False
         self._hasher = KernelHasher(POSEIDON16_20)
+        # Two looks at once would publish one batch twice.
+        self._looking = asyncio.Lock()
 
     # --------------------------------------------------------------------------------------------- the queue
 
@@ -87,6 +94,7 @@ class Bridge:
 
     def read_queue(self, served: int) -> None:
         """Read what has been queued since the last look, or everything where the chain has changed below it."""
+        self.ethereum.look_at_clock()
         newest = self.ethereum.web3.eth.block_number - self.settings.confirmations
         if self._last_hash is not None and self._has_changed(newest):
             logger.warning("Ethereum was re-organised; the queue is read again")
@@ -125,6 +133,22 @@ class Bridge:
         self.published = self.contract.functions.sealedBatch().call()
         self.proved = self.contract.functions.provedBatch().call()
 
+    def refuse_foreign_batches(self, sequencer: Sequencer) -> None:
+        """Insist that the last batch on Ethereum is this node's own.
+
+        Soundness: a node that has lost its files would begin again at batch 1, take what others see as sealed for its
+        own, and answer people from a state that nobody can prove.
+        """
+        if self.published:
+            stored = sequencer.directory.checkpoints.batch(self.published)
+            root = int(self.contract.functions.batch(self.published).call()[0])
+            if stored is None or packed(stored.root) != root:
+                raise ForeignBatchesError(
+                    f"Ethereum holds batch {self.published}, which {sequencer.directory.path} did not make:"
+                    " its files are lost or older, or another node publishes to this contract"
+                )
+        self._is_own = True
+
     def publish(self, stored: StoredBatch) -> None:
         """Publish the next batch: begin, append what is missing, seal."""
         published, new_root = stored.published, packed(stored.root)
@@ -138,12 +162,17 @@ class Bridge:
         if not is_ours or received not in {0, *ends}:
             digest = packed(data_digest(published, self._hasher))
             begin = functions.begin(DATA_VERSION, digest, hash_, len(published), new_root)
-            self.ethereum.send(self._signer, begin)
+            self._send(begin)
             received = 0
         for chunk, end in zip(chunks, ends, strict=True):
             if end > received:
                 self.ethereum.send(self._signer, functions.append(chunk))
-        self.ethereum.send(self._signer, functions.seal())
+        self._send(functions.seal())
+
+    def _send(self, function: Any) -> None:
+        """Send what would succeed: a refusal is met again at every look, and each one sent would cost its gas."""
+        self.ethereum.refuse_failure(self._signer.address, function)
+        self.ethereum.send(self._signer, function)
 
     # ------------------------------------------------------------------------------------------------ the run
 
@@ -152,7 +181,7 @@ class Bridge:
         while True:
             try:
                 await self.look(sequencer)
-            except TakenBackError:
+            except (TakenBackError, ForeignBatchesError):
                 raise
             except (EthereumError, Web3Exception, RequestException, ConnectionError, TimeoutError) as error:
                 logger.warning("Ethereum: %s", error)
@@ -160,17 +189,18 @@ class Bridge:
 
     async def look(self, sequencer: Sequencer) -> None:
         """One look: read the queue, then publish every closed batch that the contract does not have."""
-        await asyncio.to_thread(self.read_queue, sequencer.engine.state.system.queue_position)
-        await asyncio.to_thread(self.look_at_batches)
-        checkpoints = sequencer.directory.checkpoints
-        while True:
-            stored = await asyncio.to_thread(checkpoints.batch, self.published + 1)
-            if stored is None:
-                break
-            await asyncio.to_thread(self.publish, stored)
+        async with self._looking:
+            await asyncio.to_thread(self.read_queue, sequencer.engine.state.system.queue_position)
             await asyncio.to_thread(self.look_at_batches)
-        for stored in await asyncio.to_thread(self._misplaced, sequencer):
-            await sequencer.note_stage(stored.number, self._stage_of(stored.number))
+            checkpoints = sequencer.directory.checkpoints
+            while True:
+                stored = await asyncio.to_thread(checkpoints.batch, self.published + 1)
+                if stored is None:
+                    break
+                await asyncio.to_thread(self.publish, stored)
+                await asyncio.to_thread(self.look_at_batches)
+            for stored in await asyncio.to_thread(self._misplaced, sequencer):
+                await sequencer.note_stage(stored.number, self._stage_of(stored.number))
 
     def _stage_of(self, number: int) -> Stage:
         if number <= self.proved:

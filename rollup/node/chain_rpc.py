@@ -13,7 +13,8 @@ from typing import Any, Final
 from aiohttp import web
 from web3.types import RPCEndpoint
 
-from rollup.node.ethereum import EmbeddedChain
+from rollup.node.ethereum import EmbeddedChain, revert_output
+from rollup.node.server import listen
 
 METHODS: Final = frozenset(
     {
@@ -39,8 +40,13 @@ METHODS: Final = frozenset(
 )
 """What is passed on as it is; sending, and travelling in time, go their own way."""
 
+GIVE_ETHER: Final = "practice_giveEther"
+"""Pays worthless ether to an address; no other chain has such a method, so asking cannot cost anyone anything."""
+
 METHOD_UNKNOWN: Final = -32601
 REQUEST_FAILED: Final = -32000
+CALL_REVERTED: Final = 3
+"""What other nodes answer, with the contract's own words in `data`, so that wallets can name the error."""
 BODY_BYTES: Final = 512 * 1024
 """A chunk of batch data is 112 KiB, twice that in hex."""
 
@@ -74,12 +80,18 @@ def answer(chain: EmbeddedChain, request: Any) -> dict[str, Any]:
         if name == "evm_travel":
             chain.travel(int(params[0]))
             return head | {"result": True}
+        if name == GIVE_ETHER:
+            return head | {"result": spelled(chain.give_ether(str(params[0]))["transactionHash"])}
         if name not in METHODS:
             message = f"{name} is not answered here; transactions are signed by whoever sends them"
             return head | {"error": {"code": METHOD_UNKNOWN, "message": message}}
         return head | {"result": spelled(chain.web3.manager.request_blocking(RPCEndpoint(name), params))}
     except Exception as error:  # noqa: BLE001 - py-evm and its decoders raise what they like at a stranger's bytes
         text = str(error) or type(error).__name__
+        output = revert_output(text)
+        if output is not None:
+            data = {"code": CALL_REVERTED, "message": "execution reverted", "data": spelled(output)}
+            return head | {"error": data}
         return head | {"error": {"code": REQUEST_FAILED, "message": text.splitlines()[0]}}
 
 
@@ -106,5 +118,5 @@ async def serve_chain(chain: EmbeddedChain, host: str, port: int) -> web.AppRunn
     """Listen."""
     runner = web.AppRunner(application(chain), access_log=None, shutdown_timeout=2.0)
     await runner.setup()
-    await web.TCPSite(runner, host, port).start()
+    await listen(runner, host, port)
     return runner

@@ -8,17 +8,25 @@ A transaction is on the disk before anyone learns that it was mined.
 
 from __future__ import annotations
 
+import re
+from ast import literal_eval
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from threading import RLock
 from time import time
-from typing import Any, Final
+from typing import Any, Final, cast
+from urllib.parse import urlsplit
 
 from eth_account.signers.local import LocalAccount
+from eth_typing import ChecksumAddress
+from requests.exceptions import RequestException
 from web3 import EthereumTesterProvider, HTTPProvider, Web3
 from web3.contract.contract import ContractFunction
-from web3.types import RPCEndpoint, RPCResponse, TxReceipt
+from web3.types import RPCEndpoint, RPCResponse, TxReceipt, Wei
 
+from prover.hash.keccak import keccak256
 from rollup.node.storage import StorageError, open_database
 from rollup.units import Time
 
@@ -34,6 +42,11 @@ RECEIPT_SECONDS: Final = 180.0
 
 EMBEDDED_ACCOUNTS: Final = 20
 """Prefunded accounts of the embedded chain; their keys are public."""
+
+PRACTICE_ETHER: Final = 10**19
+"""Ten ether of the embedded chain: some thousand deposits."""
+
+TRANSFER_GAS: Final = 21_000
 
 _TABLES = """
 CREATE TABLE block (
@@ -55,18 +68,28 @@ class Ethereum:
     def __init__(self, web3: Web3) -> None:
         self.web3 = web3
         self.fee_per_gas: int | None = None
+        self._newest_time = 0
 
     @classmethod
     def at(cls, url: str) -> Ethereum:
         """Connect, or say that nobody answers."""
         web3 = Web3(HTTPProvider(url, request_kwargs={"timeout": 30}))
         if not web3.is_connected():
-            raise EthereumError(f"no Ethereum node answers at {url}")
-        return cls(web3)
+            raise EthereumError(f"no Ethereum node answers at {url_without_secrets(url)}")
+        found = cls(web3)
+        found.look_at_clock()
+        return found
+
+    def look_at_clock(self) -> None:
+        """Ask for the time of the newest block."""
+        self._newest_time = max(self._newest_time, self.web3.eth.get_block("latest")["timestamp"])
 
     def now(self) -> Time:
-        """The clock of this machine, or the newest block's where that is ahead: no batch may be ahead of its block."""
-        return Time(max(int(time()), self.web3.eth.get_block("latest")["timestamp"]))
+        """The clock of this machine, or the newest block's where that is ahead: no batch is older than what it serves.
+
+        Asked for every order, so it answers from what the last look has seen and never waits.
+        """
+        return Time(max(int(time()), self._newest_time))
 
     def send(
         self, signer: LocalAccount, function: ContractFunction, value: int = 0, gas: int = TRANSACTION_GAS
@@ -74,6 +97,21 @@ class Ethereum:
         """Sign a call, send it and wait until it is mined; one that reverts raises."""
         request = {"to": function.address, "data": function._encode_transaction_data(), "value": value}
         return self._sent(signer, request, gas, function.fn_name)
+
+    def refuse_failure(self, signer: str, function: ContractFunction, value: int = 0) -> None:
+        """Ask what a call would do, and say why it would fail: one that is sent and reverts costs gas all the same."""
+        try:
+            function.call(
+                {"from": cast(ChecksumAddress, signer), "value": Wei(value), "gas": TRANSACTION_GAS}
+            )
+        except (RequestException, ConnectionError):
+            raise
+        except Exception as error:
+            # The embedded chain's backend raises classes of its own.
+            reason = revert_reason(error, function.contract_abi)
+            if reason is None:
+                raise
+            raise RevertedError(f"the contract refuses {function.fn_name}: {reason}") from error
 
     def deploy(self, signer: LocalAccount, abi: Any, bytecode: str, *arguments: Any) -> TxReceipt:
         """Deploy a contract."""
@@ -95,6 +133,7 @@ class Ethereum:
         receipt = self.web3.eth.wait_for_transaction_receipt(sent, timeout=RECEIPT_SECONDS)
         if receipt["status"] != 1:
             raise EthereumError(f"{name} was reverted in block {receipt['blockNumber']}")
+        self.look_at_clock()
         return receipt
 
     def send_raw(self, raw: bytes) -> Any:
@@ -103,6 +142,51 @@ class Ethereum:
 
     def close(self) -> None:
         """Nothing of ours is open."""
+
+
+class RevertedError(EthereumError):
+    """The contract has refused a call, by the name of its error."""
+
+
+REVERTED_WITH: Final = "execution reverted: "
+
+SELECTOR: Final = re.compile(r"0x([0-9a-fA-F]{8})((?:[0-9a-fA-F]{64})*)")
+
+
+def revert_output(text: str) -> bytes | None:
+    """Read what a contract reverted with out of the embedded backend's message, which spells it as Python would."""
+    if not text.startswith(REVERTED_WITH):
+        return None
+    try:
+        output = literal_eval(text.removeprefix(REVERTED_WITH))
+    except (ValueError, SyntaxError):
+        return None
+    return output if isinstance(output, bytes) else None
+
+
+def revert_reason(error: Exception, abi: Any) -> str | None:
+    """Name the custom error with which a contract reverted, and its arguments; None where it is no revert."""
+    from eth_abi.abi import decode
+
+    text = str(error)
+    output = revert_output(text)
+    spelled = "0x" + output.hex() if output is not None else f"{getattr(error, 'data', '')} {text}"
+    found = SELECTOR.search(spelled)
+    for part in abi if found is not None else ():
+        if found is None or part["type"] != "error":
+            continue
+        types = [each["type"] for each in part["inputs"]]
+        if keccak256(f"{part['name']}({','.join(types)})".encode())[:4].hex() == found[1].lower():
+            values = decode(types, bytes.fromhex(found[2]))
+            return f"{part['name']}({', '.join(map(str, values))})"
+    return text if "revert" in text else None
+
+
+def url_without_secrets(url: str) -> str:
+    """An address as it may be printed: providers put the key that they sell into path, query or user name."""
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname}{port}"
 
 
 class _OneAtATime(EthereumTesterProvider):
@@ -128,6 +212,7 @@ class EmbeddedChain(Ethereum):
         self._database = open_database(path, _TABLES)
         row = self._database.execute("SELECT time FROM block WHERE number = 0").fetchone()
         began = int(row[0]) if row else (start_time or int(time()))
+        self._wall_clock: Callable[[], float] = time
         genesis = backend.PyEVMBackend.generate_genesis_params(
             overrides={"gas_limit": BLOCK_GAS, "timestamp": began}
         )
@@ -143,6 +228,7 @@ class EmbeddedChain(Ethereum):
             self._write(began, b"")
         else:
             self._replay()
+        self.look_at_clock()
 
     def _write(self, block_time: int, raw: bytes) -> None:
         block = self.web3.eth.get_block("latest")
@@ -159,7 +245,7 @@ class EmbeddedChain(Ethereum):
             if raw:
                 self._mine(raw, block_time)
             elif number:
-                self.tester.time_travel(block_time)
+                self._travel(block_time)
             block = self.web3.eth.get_block("latest")
             if block["number"] != number or bytes(block["stateRoot"]) != known:
                 raise StorageError(f"block {number} of the embedded chain does not come out as it was")
@@ -170,20 +256,46 @@ class EmbeddedChain(Ethereum):
         self.tester.backend.chain.header = header.copy(timestamp=block_time)
         return self.web3.eth.send_raw_transaction(raw)
 
+    def _travel(self, block_time: int) -> None:
+        """Mine an empty block of that time; the backend counts from its next block, dated by this machine's clock."""
+        latest = self.web3.eth.get_block("latest")["timestamp"]
+        header = self.tester.backend.chain.header
+        self.tester.backend.chain.header = header.copy(timestamp=latest + 1)
+        self.tester.time_travel(block_time)
+
     def send_raw(self, raw: bytes) -> Any:
         """Mine a signed transaction at once, and write it down before anyone hears of it."""
         with self._lock:
             latest = self.web3.eth.get_block("latest")["timestamp"]
-            block_time = max(int(time()), latest + 1)
+            block_time = max(int(self._wall_clock()), latest + 1)
             sent = self._mine(raw, block_time)
             self._write(block_time, raw)
+            self._newest_time = block_time
             return sent
+
+    @contextmanager
+    def before_its_time(self) -> Iterator[None]:
+        """Let blocks follow each other by a second, on a chain that began in the past."""
+        self._wall_clock = lambda: 0.0
+        try:
+            yield
+        finally:
+            self._wall_clock = time
 
     def travel(self, block_time: int) -> None:
         """Mine an empty block in the future: how a demonstration comes to an expiry."""
         with self._lock:
-            self.tester.time_travel(block_time)
+            self._travel(block_time)
             self._write(block_time, b"")
+            self.look_at_clock()
+
+    def give_ether(self, receiver: str) -> Any:
+        """Pay a little worthless ether to whoever asks: a new wallet could not pay for its first transaction."""
+        with self._lock:
+            request = {"to": receiver, "data": "0x", "value": PRACTICE_ETHER}
+            return self._sent(
+                self.account(EMBEDDED_ACCOUNTS - 1), request, TRANSFER_GAS, "a payment of ether"
+            )
 
     def account(self, index: int) -> LocalAccount:
         """One of the prefunded accounts; its key is known to everybody, as the chain is nobody's."""
@@ -194,5 +306,6 @@ class EmbeddedChain(Ethereum):
         return account
 
     def close(self) -> None:
-        """Close the file."""
-        self._database.close()
+        """Close the file, after what is being written."""
+        with self._lock:
+            self._database.close()

@@ -7,7 +7,7 @@ from rollup.node.effects import Effects, Fill, SealedBatch
 from rollup.node.feed import News
 from rollup.node.order_book import OrderBook
 from rollup.node.storage import Stage, StoredBatch
-from rollup.units import Price, Side
+from rollup.units import BatchNumber, Price, Side, Time
 
 
 def series_fields(series: SeriesId) -> dict[str, object]:
@@ -65,6 +65,19 @@ def batch_news(sealed: SealedBatch, root: tuple[int, ...] | None, stage: Stage) 
         "bytes": len(sealed.published),
         "root": root_text(root),
         "stage": stage.value,
+    }
+
+
+def open_batch_news(number: BatchNumber, time: Time, transactions: int, length: int) -> News:
+    """The batch that is being filled: it has no root yet, and if nothing happens in it, its number is used again."""
+    return {
+        "channel": "batches",
+        "number": int(number),
+        "time": int(time),
+        "transactions": transactions,
+        "bytes": length,
+        "root": None,
+        "stage": "open",
     }
 
 

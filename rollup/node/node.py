@@ -77,7 +77,8 @@ async def run_node(
     try:
         await sequencer.start()
         runners.append(await serve(sequencer, settings.server))
-        url = f"http://{settings.server.host}:{port_of(runners[0])}"
+        host = f"[{settings.server.host}]" if ":" in settings.server.host else settings.server.host
+        url = f"http://{host}:{port_of(runners[0])}"
         chain_url = None
         if isinstance(venue.ethereum, EmbeddedChain) and settings.chain_port is not None:
             runners.append(await serve_chain(venue.ethereum, LOOPBACK, settings.chain_port))

@@ -40,7 +40,7 @@ from rollup.node.inputs import (
     kind_of_input,
 )
 from rollup.node.metrics import Metrics
-from rollup.node.news import batch_news, level_news, stored_batch_news, trade_news
+from rollup.node.news import batch_news, level_news, open_batch_news, stored_batch_news, trade_news
 from rollup.node.ports import Clock, QueueSource
 from rollup.node.refusals import Refusal
 from rollup.node.replay import ReplayError, Restart, replay
@@ -138,6 +138,8 @@ class Sequencer:
         self._to_commit: asyncio.Queue[_Group | None] = asyncio.Queue(2)
         self._to_checkpoint: asyncio.Queue[SealedBatch | None] = asyncio.Queue(8)
         self._opened_at = 0.0
+        self._told_at = 0.0
+        self._is_due = False
         self._is_stopping = False
         self._tasks: list[asyncio.Task[None]] = []
         self._verifying = ThreadPoolExecutor(1, "verify")
@@ -261,6 +263,7 @@ class Sequencer:
                     self._admit(waiting, ready)
                 self._turn_batches(ready)
                 if ready.rows:
+                    self._tell_of_open_batch(ready)
                     await self._to_commit.put(ready)
         finally:
             self._is_stopping = True
@@ -379,7 +382,13 @@ class Sequencer:
             }
             self._schedule_settlements(self.engine.state, groups)
 
+    def close_batch(self) -> None:
+        """Close the open batch at the next look, however young it is."""
+        self._is_due = True
+        self._wake.set()
+
     def _close_batch(self, ready: _Group) -> None:
+        self._is_due = False
         self._apply(CloseBatch(self._now()), ready)
 
     def _turn_batches(self, ready: _Group) -> None:
@@ -388,10 +397,22 @@ class Sequencer:
         has_items = bool(self.queue.items_from(engine.state.system.queue_position, 1))
         if engine.is_open:
             age = perf_counter() - self._opened_at
-            if age >= settings.batch_seconds or (has_items and age >= settings.queue_seconds):
+            is_due = self._is_due or age >= settings.batch_seconds
+            if is_due or (has_items and age >= settings.queue_seconds):
                 self._close_batch(ready)
         if has_items and not engine.is_open:
             self._open_batch(ready)
+
+    def _tell_of_open_batch(self, ready: _Group) -> None:
+        """Say how far the open batch is, a few times a second at most."""
+        engine, now = self.engine, perf_counter()
+        if not engine.is_open or not len(self.feed) or now - self._told_at < TELL_SECONDS:
+            return
+        system = engine.state.system
+        ready.news.append(
+            open_batch_news(system.batch_number, system.time, engine.open_count, engine.open_length)
+        )
+        self._told_at = now
 
     def _schedule_settlements(self, state: State, groups: set[GroupId] | None = None) -> None:
         """Line up everybody who holds positions in a group whose price is fixed."""
@@ -475,6 +496,9 @@ SWITCH_SECONDS: Final = 0.0005
 
 The loop must not wait five milliseconds for the tree's thread each time it comes back from the disk.
 """
+
+TELL_SECONDS: Final = 0.25
+"""How often the open batch is told of: people watch it, nobody counts on it."""
 
 LOOK_SECONDS: Final = 0.05
 """How often batch and queue are looked at when nothing else happens."""

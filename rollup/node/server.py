@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -366,13 +367,18 @@ async def serve(sequencer: Sequencer, settings: ServerSettings) -> web.AppRunner
     """Listen; a port that is taken is said in one line."""
     runner = web.AppRunner(application(sequencer, settings), access_log=None, shutdown_timeout=2.0)
     await runner.setup()
-    site = web.TCPSite(runner, settings.host, settings.port)
+    await listen(runner, settings.host, settings.port)
+    return runner
+
+
+async def listen(runner: web.AppRunner, host: str, port: int) -> None:
+    """Listen; a port that cannot be had is said in one line."""
     try:
-        await site.start()
+        await web.TCPSite(runner, host, port).start()
     except OSError as error:
         await runner.cleanup()
-        raise ListenError(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from error
-    return runner
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        raise ListenError(f"cannot listen on {host}:{port}: {reason}") from error
 
 
 def port_of(runner: web.AppRunner) -> int:

@@ -42,7 +42,8 @@ def _compared(pairs: list[tuple[int, int]]) -> NDArray[np.uint32]:
 
 def _inspected(trace: NDArray[np.uint32]) -> Findings:
     asked = np.concatenate([trace[: 2 * COUNT], trace[DIFFERENCE]])
-    counts = decode(range_check.fill([asked[asked < 1 << 16]]))
+    counts = np.zeros((3, 1 << range_check.LOG_HEIGHT), np.uint32)
+    counts[0] = np.bincount(asked[asked < 1 << 16], minlength=1 << range_check.LOG_HEIGHT)
     values = decode(range_check.preprocessed())
     tables = [COMPARISON, RANGE_CHECK]
     traces = {COMPARISON.name: trace, range_check.NAME: counts}

@@ -7,9 +7,11 @@ from dataclasses import replace
 import pytest
 
 from rollup.binding import packed
+from rollup.claims import claims_root
 from rollup.codec import BatchHeader, QueuedItem, encode_queued_item
 from rollup.fields import to_words, word_bytes
 from rollup.transactions import Deposit
+from rollup.units import BatchNumber
 from tests.rollup.workbench import make
 from tests.verifier_contracts.vault_bench import (
     BASE_KEY,
@@ -18,7 +20,6 @@ from tests.verifier_contracts.vault_bench import (
     ROOT,
     House,
     Prepared,
-    claim_layers,
     data_point,
     data_value,
     queue_hash,
@@ -62,7 +63,7 @@ def test_a_sealed_batch_holds_what_its_data_say(waiting: House) -> None:
     done = waiting.publish(batch)
     sealed_at = waiting.w3.eth.get_block(done["blockNumber"])["timestamp"]
     value = data_value(waiting, batch)
-    root = claim_layers(1, batch.claims)[-1][0]
+    root = claims_root(BatchNumber(1), batch.claims)
     assert waiting.call("batch", 1) == (
         batch.new_root, DIGEST, packed(data_point(waiting, batch)), value, root,
         len(batch.published), 3, 0, 1, 3, time, sealed_at,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.verifier_contracts.vault_bench import DOLLAR, House, Prepared, claim_layers, claim_path
+from rollup.claims import claim_path, claims_root
+from rollup.units import BatchNumber
+from tests.verifier_contracts.vault_bench import DOLLAR, House, Prepared
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ def test_an_owner_is_paid_at_the_address_it_names(proved: tuple[House, Prepared]
 def test_every_claim_of_a_tree_of_any_size_can_be_claimed(house: House, count: int) -> None:
     house.deposit(house.alice)
     batch = house.proved_batch([(house.alice, 1 + index) for index in range(count)])
-    assert house.call("batch", 1)[4] == claim_layers(1, batch.claims)[-1][0]
+    assert house.call("batch", 1)[4] == claims_root(BatchNumber(1), batch.claims)
     for index in sorted({0, count // 2, count - 1}):
         house.send(house.claim(batch, index, house.bob), house.alice)
         refusal = house.refusal(house.claim(batch, index, house.bob), house.alice)
@@ -54,7 +56,7 @@ def test_nobody_claims_for_another(proved: tuple[House, Prepared]) -> None:
 def test_another_amount_index_path_or_batch_is_refused(proved: tuple[House, Prepared]) -> None:
     house, batch = proved
     house.proved_batch([(house.alice, 10), (house.bob, 11)])
-    path = claim_path(1, batch.claims, 0)
+    path = claim_path(BatchNumber(1), batch.claims, 0)
     for number, index, amount, given in (
         (1, 0, 11, path),
         (1, 2, 10, path),
@@ -72,7 +74,7 @@ def test_an_inner_node_is_no_claim_and_an_index_beyond_the_list_is_none(
     proved: tuple[House, Prepared],
 ) -> None:
     house, batch = proved
-    path = claim_path(1, batch.claims, 4)
+    path = claim_path(BatchNumber(1), batch.claims, 4)
     for index in (5, 8, 1 << 200):
         claim = house.function("claim", 1, index, 14, house.alice, path)
         assert house.refusal(claim, house.alice) == f"ClaimIndexOutOfRange({index}, 5)"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.verifier_contracts.vault_bench import DOLLAR, House, claim_path
+from rollup.claims import claim_path
+from rollup.units import BatchNumber
+from tests.verifier_contracts.vault_bench import DOLLAR, House
 
 HONEST, TAKES_FEE, ANSWERS_FALSE, ANSWERS_NOTHING, ANSWERS_NONSENSE, REVERTS = range(6)
 
@@ -89,7 +91,7 @@ def test_the_list_of_entries_above_is_every_function_that_changes_something(hous
 def test_a_claim_that_is_claimed_again_while_it_is_paid_is_paid_once(deposited: House) -> None:
     """The token calls back as the owner's contract would: the lock and the bit both stand in the way."""
     batch = deposited.proved_batch([(deposited.token.address, 5), (deposited.alice, 7)])
-    path = claim_path(batch.number, batch.claims, 0)
+    path = claim_path(BatchNumber(batch.number), batch.claims, 0)
     again = deposited.function("claim", batch.number, 0, 5, deposited.carol, path)._encode_transaction_data()
     deposited.send(deposited.token.functions.setCallback(deposited.address, again), deposited.stranger)
     deposited.send(deposited.claim(batch, 1, deposited.carol), deposited.alice)

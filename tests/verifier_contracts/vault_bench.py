@@ -17,6 +17,7 @@ from web3 import EthereumTesterProvider, Web3
 
 from prover.hash.keccak import keccak256
 from rollup.binding import ExtensionElement, evaluate, packed, point_of
+from rollup.claims import claim_path
 from rollup.codec import BatchContent, QueuedItem, encode_batch, encode_queued_item
 from rollup.events import Claim
 from rollup.fields import from_words
@@ -353,7 +354,7 @@ class House:
             index,
             batch.claims[index].amount,
             recipient,
-            claim_path(batch.number, batch.claims, index),
+            claim_path(BatchNumber(batch.number), batch.claims, index),
         )
 
     @property
@@ -365,7 +366,6 @@ class House:
 # ---------------------------------------------------------------------------------------------------------- twins
 
 ITEM_DOMAIN = keccak256(b"options clearing rollup: queue item")
-CLAIM_DOMAIN = keccak256(b"options clearing rollup: claim")
 PIECE = 4096
 
 
@@ -403,30 +403,3 @@ def data_point(house: House, batch: Prepared) -> ExtensionElement:
 def data_value(house: House, batch: Prepared) -> int:
     """Evaluate the data of a batch as the rules evaluate it."""
     return packed(evaluate(batch.published, data_point(house, batch)))
-
-
-def claim_layers(number: int, claims: Sequence[Claim]) -> list[list[bytes]]:
-    """Build the claim tree, leaves first."""
-    layer = [
-        keccak256(
-            CLAIM_DOMAIN
-            + b"".join(word.to_bytes(32, "big") for word in (number, index, claim.owner, claim.amount))
-        )
-        for index, claim in enumerate(claims)
-    ]
-    layers = [layer]
-    while len(layer) > 1:
-        filled = layer + [bytes(32)] * (len(layer) % 2)
-        layer = [keccak256(filled[place] + filled[place + 1]) for place in range(0, len(filled), 2)]
-        layers.append(layer)
-    return layers
-
-
-def claim_path(number: int, claims: Sequence[Claim], index: int) -> list[bytes]:
-    """List the neighbours from a claim to the root."""
-    path = []
-    for layer in claim_layers(number, claims)[:-1]:
-        neighbour = index ^ 1
-        path.append(layer[neighbour] if neighbour < len(layer) else bytes(32))
-        index >>= 1
-    return path

@@ -208,16 +208,17 @@ def test_the_feed_tells_books_trades_and_batches_after_they_are_durable(tmp_path
         listener: Listener = sequencer.feed.listen(frozenset({"trades", "book", "batches"}))
         await sequencer.submit(desk.sell(ALICE, 5, 3))
         await sequencer.submit(desk.buy(BOB, 6, 2))
-        while not heard or heard[-1]["channel"] != "batches":
+        while not heard or heard[-1].get("stage") != "sealed":
             news = await asyncio.wait_for(listener.queue.get(), 10)
             assert news is not None
             heard.append(news)
 
     run(tmp_path, scene, batch_transactions=1)
-    assert [news["channel"] for news in heard] == ["book", "trades", "book", "batches"]
-    assert (heard[0]["lots"], heard[1]["price"], heard[2]["lots"]) == (3, 5 * DOLLAR, 1)
-    assert (heard[1]["buyer"], heard[1]["seller"], heard[1]["taker_side"]) == (BOB, ALICE, "buy")
-    assert heard[3]["transactions"] == 1
+    assert [news["channel"] for news in heard] == ["book", "batches", "trades", "book", "batches"]
+    assert (heard[0]["lots"], heard[2]["price"], heard[3]["lots"]) == (3, 5 * DOLLAR, 1)
+    assert (heard[2]["buyer"], heard[2]["seller"], heard[2]["taker_side"]) == (BOB, ALICE, "buy")
+    assert (heard[1]["stage"], heard[1]["transactions"], heard[1]["root"]) == ("open", 0, None)
+    assert heard[4]["transactions"] == 1
 
 
 def test_a_listener_that_does_not_keep_up_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -251,7 +251,8 @@ def test_the_feed_speaks_as_things_happen(tmp_path: Path) -> None:
         async with session.ws_connect("/v1/feed?channels=trades,batches") as socket:
             for order in (desk.sell(ALICE, 5, 3), desk.buy(BOB, 6, 2)):
                 await post(session, "/v1/orders", order_to_json(order))
-            trade, batch = [await asyncio.wait_for(socket.receive_json(), 10) for _ in range(2)]
+            opened, trade, batch = [await asyncio.wait_for(socket.receive_json(), 10) for _ in range(3)]
+        assert (opened["stage"], opened["root"]) == ("open", None)
         schemas = description()["components"]["schemas"]
         assert schema_error(schemas["Trades"]["properties"]["trades"]["items"], trade) is None
         assert schema_error(schemas["Batches"]["properties"]["batches"]["items"], batch) is None

@@ -1,0 +1,124 @@
+"""Run the verifier on wires and keep what it did as a program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from prover.recursion.program import Program
+from prover.recursion.simplify import simplify
+from prover.recursion.wires import Recorder, Scalar, Sibling, Vector, WireArithmetic
+from prover.stark.key import VerificationKey
+from prover.stark.proof import OpenedMatrix, Proof, Query, TreeOpening
+from prover.stark.shape import EXTENSION_DEGREE, Phase
+from prover.stark.verifier import Verification
+
+B = TypeVar("B")
+D = TypeVar("D")
+S = TypeVar("S")
+
+
+@dataclass(frozen=True, slots=True)
+class Takers:
+    """How to make each kind of value of a proof."""
+
+    base: Callable[[], Any]
+    extension: Callable[[], Any]
+    root: Callable[[], Any]
+    sibling: Callable[[], Any]
+
+
+def build_proof(key: VerificationKey, take: Takers) -> Proof[Any, Any, Any]:
+    """A proof of the key's shape out of taken values: the one place that says in which order they are taken."""
+    shape = key.shape
+    log_blowup = key.parameters.log_blowup
+
+    def times(taker: Callable[[], Any], count: int) -> tuple[Any, ...]:
+        return tuple(taker() for _ in range(count))
+
+    def opening(tree: Phase) -> TreeOpening[Any, Any]:
+        rows = tuple(times(take.base, matrix.columns) for matrix in tree.matrices)
+        return TreeOpening(rows, times(take.sibling, tree.log_height + log_blowup))
+
+    committed = [phase for phase in shape.phases if phase.name != "preprocessed"]
+    return Proof(
+        times(take.root, len(committed)),
+        times(take.extension, len(shape.bus_tables)),
+        tuple(
+            tuple(
+                OpenedMatrix(
+                    times(take.extension, matrix.columns), times(take.extension, len(matrix.next_columns))
+                )
+                for matrix in phase.matrices
+            )
+            for phase in shape.phases
+        ),
+        times(take.root, len(shape.folds)),
+        times(take.extension, 1 << shape.log_final_length),
+        times(take.base, shape.nonce_count),
+        tuple(
+            Query(
+                tuple(opening(tree) for tree in shape.phases),
+                tuple(opening(tree) for tree in shape.trees[len(shape.phases) :]),
+            )
+            for _ in range(key.parameters.queries)
+        ),
+    )
+
+
+def flatten_proof(proof: Proof[int, Any, Any]) -> tuple[list[int], list[Sequence[int]], list[Sequence[int]]]:
+    """Base field elements, roots and siblings of a proof, in the order of `build_proof`."""
+    elements: list[int] = []
+    siblings: list[Sequence[int]] = []
+
+    def put(values: Iterable[Sequence[int]]) -> None:
+        for value in values:
+            elements.extend(value)
+
+    put(proof.bus_sums)
+    for phase in proof.openings:
+        for matrix in phase:
+            put((*matrix.current, *matrix.next))
+    put(proof.final_polynomial)
+    elements.extend(proof.nonces)
+    for query in proof.queries:
+        for opening in (*query.phases, *query.folds):
+            put(opening.rows)
+            siblings.extend(opening.path)
+    return elements, [*proof.roots, *proof.fold_roots], siblings
+
+
+def record_verifier(key: VerificationKey) -> Program:
+    """The program of verifying proofs under a key; its public values are the inner statement."""
+    recorder = Recorder(key.shape.public_count)
+    arithmetic = WireArithmetic(recorder, key.parameters)
+
+    def take_extension() -> Scalar:
+        coordinates = [recorder.input() for _ in range(EXTENSION_DEGREE)]
+        value = recorder.extension(coordinates)
+        arithmetic.wire_challenger.coordinates[value.wire] = coordinates
+        return value
+
+    takers = Takers(recorder.input, take_extension, recorder.input_vector, recorder.input_sibling)
+    proof: Proof[Scalar, Scalar, Vector | Sibling] = build_proof(key, takers)
+    statement = [Scalar(recorder, number=number) for number in recorder.publics]
+    root = None
+    if key.preprocessed_root is not None:
+        assert isinstance(key.preprocessed_root, tuple)
+        elements = [recorder.base(element) for element in key.preprocessed_root]
+        root = Vector(recorder, recorder.vector_of(elements))
+    Verification(arithmetic, key, root, statement, proof).run()
+    # Soundness: an input that is not hashed could be chosen after every challenge.
+    assert not recorder.unwritten_inputs()
+    zero, one = recorder.base(0).wire, recorder.base(1).wire
+    return Program(
+        tuple(simplify(recorder.instructions, zero, one)),
+        recorder.scalar_count,
+        recorder.vector_count,
+        tuple(recorder.inputs),
+        tuple(recorder.vector_inputs),
+        recorder.sibling_count,
+        tuple(recorder.publics),
+        zero,
+    )

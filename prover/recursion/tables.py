@@ -1,0 +1,162 @@
+"""The tables that prove a program: multiplications, permutations and packings.
+
+    multiplications   left * right + addend + constant = result, over the extension
+    permutations      one Poseidon permutation a row, its inputs exchanged by a bit, the first half added back
+    packings          a vector and its eight elements as extension wires; also what the statement says
+
+The preprocessed columns say which wire each place of a row is, so they are the program: the tables are always the same.
+A wire is a message (number, value): the one row that writes it sends it as often as others read it.
+Soundness: all counts are preprocessed, and every number is sent by one row alone.
+So a reader whose value differs from the writer's leaves its bus unbalanced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from prover.air.builder import AirBuilder
+from prover.air.bus import Bus
+from prover.air.expression import Expression
+from prover.air.poseidon import constrain_permutation
+from prover.hash.poseidon_parameters import POSEIDON16_20, WIDTH
+from prover.recursion.program import VECTOR
+from prover.stark.circuit import Circuit, define_circuit
+from prover.stark.shape import EXTENSION_DEGREE
+
+NAME: Final = "recursion"
+
+SCALARS: Final = Bus("scalars", 1, 1 + EXTENSION_DEGREE)
+"""Number of a wire, and the five coordinates of its value."""
+
+VECTORS: Final = Bus("vectors", 2, 1 + VECTOR)
+"""Number of a vector, and its eight elements."""
+
+MOST_MESSAGES: Final = 1 << 25
+"""What one place of all rows may exchange: far above any program's reads, far below the prime."""
+
+MULTIPLICATION_PLAN: Final = (
+    "left number",
+    "right number",
+    "addend number",
+    "result number",
+    "left count",
+    "result count",
+    "constant",
+)
+
+PERMUTATION_PLAN: Final = (
+    "first number",
+    "second number",
+    "bit number",
+    "digest number",
+    "rest number",
+    "first count",
+    "second count",
+    "digest count",
+    "rest count",
+    "tag",
+    "feeds forward",
+)
+
+PACKING_PLAN: Final = (
+    "vector number",
+    *(f"element {i} number" for i in range(VECTOR)),
+    "vector count",
+    *(f"element {i} count" for i in range(VECTOR)),
+    "is the first row",
+)
+
+Columns = list[Expression]
+
+
+def constrain_multiplications(air: AirBuilder) -> None:
+    """State left * right + addend + constant = result on every row, and exchange the four wires."""
+    plan = {name: air.preprocessed(name) for name in MULTIPLICATION_PLAN}
+    left, right, addend, result = (
+        [air.column(f"{name} {k}") for k in range(EXTENSION_DEGREE)]
+        for name in ("left", "right", "addend", "result")
+    )
+    for k, product in enumerate(quintic_product(left, right)):
+        constant = plan["constant"] if k == 0 else 0
+        air.assert_zero(
+            f"coordinate {k} of the result is the product's with the addend's",
+            product + addend[k] + constant - result[k],
+        )
+    air.exchange(SCALARS, [plan["left number"], *left], plan["left count"], MOST_MESSAGES)
+    air.exchange(SCALARS, [plan["result number"], *result], plan["result count"], MOST_MESSAGES)
+    air.receive(SCALARS, [plan["right number"], *right])
+    air.receive(SCALARS, [plan["addend number"], *addend])
+
+
+def quintic_product(left: Sequence[Expression], right: Sequence[Expression]) -> Columns:
+    """The coordinates of a product, X^5 being 1 - X^2."""
+    powers: list[Expression | None] = [None] * (2 * EXTENSION_DEGREE - 1)
+    for i, a in enumerate(left):
+        for j, b in enumerate(right):
+            known = powers[i + j]
+            powers[i + j] = a * b if known is None else known + a * b
+    p = [power for power in powers if power is not None]
+    return [p[0] + p[5] - p[8], p[1] + p[6], p[2] + p[7] + p[8] - p[5], p[3] + p[8] - p[6], p[4] - p[7]]
+
+
+def constrain_permutations(air: AirBuilder) -> None:
+    """State that the digest is that of the two vectors in the order that the bit says.
+
+    Assumes: the bit's wire is zero or one, which the row that writes it states.
+    """
+    plan = {name: air.preprocessed(name) for name in PERMUTATION_PLAN}
+    inputs = [air.column(f"input {i}") for i in range(WIDTH)]
+    outputs = constrain_permutation(air, "permutation", inputs, POSEIDON16_20)
+    first = [air.column(f"first {i}") for i in range(VECTOR)]
+    bit = air.column("bit")
+    halves = (inputs[:VECTOR], [*inputs[VECTOR:-1], inputs[-1] - plan["tag"]])
+    # Both halves together are both vectors together, so the second vector needs no columns.
+    second = [left + right - one for left, right, one in zip(*halves, first, strict=True)]
+    for i in range(VECTOR):
+        air.assert_zero(
+            f"the left half begins with the first vector unless the bit is one, element {i}",
+            halves[0][i] - first[i] - bit * (second[i] - first[i]),
+        )
+    forward = plan["feeds forward"]
+    digest = [after + forward * before for before, after in zip(inputs, outputs[:VECTOR], strict=False)]
+    air.exchange(VECTORS, [plan["first number"], *first], plan["first count"], MOST_MESSAGES)
+    air.exchange(VECTORS, [plan["second number"], *second], plan["second count"], MOST_MESSAGES)
+    air.exchange(VECTORS, [plan["rest number"], *outputs[VECTOR:]], plan["rest count"], MOST_MESSAGES)
+    air.receive(SCALARS, [plan["bit number"], bit, *([0] * (EXTENSION_DEGREE - 1))])
+    air.exchange(VECTORS, [plan["digest number"], *digest], plan["digest count"], MOST_MESSAGES)
+
+
+def constrain_packings(public_names: Sequence[str]) -> Callable[[AirBuilder], None]:
+    """State that a vector's elements are eight wires of the base field; give the public values their wires."""
+
+    def constrain(air: AirBuilder) -> None:
+        plan = {name: air.preprocessed(name) for name in PACKING_PLAN}
+        elements = [air.column(f"element {i}") for i in range(VECTOR)]
+        # What all rows share costs no degree: the statement's messages are one fraction together.
+        is_first = plan["is the first row"]
+        for number, name in enumerate(public_names):
+            message = [number, air.public(name), *([0] * (EXTENSION_DEGREE - 1))]
+            air.exchange(SCALARS, message, is_first, MOST_MESSAGES)
+        unit = [len(public_names), 0, 1, *([0] * (EXTENSION_DEGREE - 2))]
+        air.exchange(SCALARS, unit, is_first, MOST_MESSAGES)
+        air.exchange(VECTORS, [plan["vector number"], *elements], plan["vector count"], MOST_MESSAGES)
+        for i, element in enumerate(elements):
+            # Soundness: the other coordinates are zero here, so an element is one of the base field.
+            message = [plan[f"element {i} number"], element, *([0] * (EXTENSION_DEGREE - 1))]
+            air.exchange(SCALARS, message, plan[f"element {i} count"], MOST_MESSAGES)
+
+    return constrain
+
+
+def recursion_circuit(public_names: Sequence[str]) -> Circuit:
+    """The circuit of every program with these public values."""
+    return define_circuit(
+        NAME,
+        [
+            ("multiplications", constrain_multiplications),
+            ("permutations", constrain_permutations),
+            ("packings", constrain_packings(public_names)),
+        ],
+        public_names,
+    )
