@@ -29,6 +29,10 @@ COMMANDS = {
         "benchmarks.clearing_bench:command",
         "Measure admission, clearing, the state tree, acknowledgements over HTTP and restart.",
     ),
+    "kill-run": LazyCommand(
+        "benchmarks.clearing_kill_run:command",
+        "Kill a node with SIGKILL at random instants under load, and look for what it acknowledged.",
+    ),
     "all": LazyCommand(
         "benchmarks.all_bench:command",
         "Run every benchmark of the prover, keep the results as JSON and draw the plots.",

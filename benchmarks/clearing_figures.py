@@ -48,6 +48,8 @@ ACCOUNTS: Final = 100_000
 HISTORY: Final = 1_000_000
 """Trades behind a restart."""
 
+CLOSED_LOOP_SECONDS: Final = 8.0
+
 HOME: Final = Path(__file__).resolve().parent.parent
 
 
@@ -309,8 +311,8 @@ def _stream(stream: IO[str] | None) -> IO[str]:
     return stream
 
 
-def acknowledgement(seed: int, rate: float, seconds: float) -> dict[str, Any]:
-    """Delay of acknowledgements over HTTP at a given rate of arrivals."""
+def _loaded(seed: int, rate: float, seconds: float) -> dict[str, Any]:
+    """What a generator in a process of its own saw of a node in another."""
     with (
         tempfile.TemporaryDirectory() as folder,
         node_process(Path(folder) / "node", "--seed", str(seed)) as (line, _),
@@ -324,7 +326,20 @@ def acknowledgement(seed: int, rate: float, seconds: float) -> dict[str, Any]:
             check=True,
         )
     load: dict[str, Any] = json.loads(finished.stdout)
-    return {"ack_p99_ms": load["p99_ms"], "load": load}
+    if load["refused"]:
+        raise RuntimeError(f"{load['refused']} of the workload's orders were refused")
+    return load
+
+
+def admission_over_http(seed: int, seconds: float = CLOSED_LOOP_SECONDS) -> dict[str, float]:
+    """Orders a second that the node takes over HTTP from 64 connections, generator beside it on the same cores."""
+    return {"orders_over_http_per_second": _loaded(seed, 0, seconds)["answered_per_second"]}
+
+
+def acknowledgement(seed: int, rate: float, seconds: float) -> dict[str, Any]:
+    """Delay of acknowledgements over HTTP at a given rate of arrivals."""
+    load = _loaded(seed, rate, seconds)
+    return {"ack_p99_ms": load["p99_ms"], "ack_rate_per_second": rate, "load": load}
 
 
 def write_history(path: Path, market: Market, state: State, trades: int) -> dict[str, int]:
@@ -360,8 +375,6 @@ def write_history(path: Path, market: Market, state: State, trades: int) -> dict
                 tuple(Source(one, one + 1, True, 3) for one in range(TRADES)),
                 {},
                 leaves,
-                None,
-                None,
                 sequence,
                 BookChanges(),
             )

@@ -47,10 +47,10 @@ IDENTITIES: Final = Bus("identities", identifier=37, arity=27)
 IDENTITY_KEYS: Final = Bus("identity keys", identifier=19, arity=3)
 GROUP_STATICS: Final = Bus("group statics", identifier=20, arity=13)
 GROUP_TERMS: Final = Bus("group terms", identifier=21, arity=8)
-SERIES_TERMS: Final = Bus("series terms", identifier=22, arity=5)
+SERIES_TERMS: Final = Bus("series terms", identifier=22, arity=8)
 SERIES_PLACES: Final = Bus("series places", identifier=23, arity=3)
 SERIES_LISTS: Final = Bus("series lists", identifier=24, arity=3)
-WALKS: Final = Bus("walks", identifier=25, arity=18)
+WALKS: Final = Bus("walks", identifier=25, arity=15)
 SETTLEMENTS: Final = Bus("settlements", identifier=26, arity=6)
 ACCOUNT_STEPS: Final = Bus("account steps", identifier=27, arity=16)
 CREDITS: Final = Bus("credits", identifier=28, arity=6)
@@ -258,26 +258,26 @@ WIRES: Final = (
     Wire(
         GROUP_STATICS,
         ("group", "underlying", "expiry 3", "cap 2", "tick 2", "lot 2", "tick value 2"),
-        ("group readings", *QUEUE_TABLES[4:6], QUEUE_TABLES[7]),
+        ("group readings", "series", *QUEUE_TABLES[4:6], QUEUE_TABLES[7]),
         ("groups",),
         "the group's terms, if it is listed before the batch or in it",
     ),
     Wire(
         GROUP_TERMS,
-        ("group", "stamp", "is open", "is fixed", "price value 2", "cap value 2"),
+        ("group", "stamp", "is open", "is fixed", "end value 4"),
         ("trades", "walks"),
         ("groups", "group readings"),
         "stamp 0: after all queue items, so for every published transaction; else: at the account step of that clock."
-        " is open: the batch's time is before the expiry; a value is ticks times the tick value, the price's is zero"
-        " while none is fixed",
+        " is open: the batch's time is before the expiry; the end value is the settlement price, or the cap while none is"
+        " fixed, times the tick value, in four bytes",
     ),
     Wire(
         SERIES_TERMS,
-        ("group", "option", "rank", "value 2"),
+        ("group", "option", "is put", "rank", "value 4"),
         ("walks",),
         ("series",),
-        "the group lists the series at the end of the batch; the rank rises strictly with group and option; the value"
-        " is the strike times the tick value",
+        "the group lists the series at the end of the batch; the rank, from 1 and below 2^16, rises strictly with group"
+        " and option; the value is the strike times the tick value, in four bytes",
     ),
     Wire(
         SERIES_PLACES,
@@ -304,16 +304,17 @@ WIRES: Final = (
             "edit group",
             "edit option",
             "edit lots",
-            "mode",
+            "edits",
+            "settles",
             "stamp",
-            "locked 4",
-            "paid 4",
+            "total 4",
         ),
         ("holders",),
         ("walks",),
-        "the account's list of the old version, with one position changed by the edit's lots and settled groups taken"
-        " out, is its list of the version `clock`; locked is the sum of the groups' requirements, paid the sum of the"
-        " settled groups' payoffs, limbs not normalised",
+        "the account's list of the old version, with one position changed by the edit's lots if edits is 1 and settled"
+        " groups taken out, is its list of the version `clock`. settles 0: the total is the sum of the requirements of"
+        " all groups, none of them fixed if the stamp is not 0. settles 1: it is the sum of the settled groups' payoffs,"
+        " all of them fixed: the edit's group if edits is 1, any if the stamp is the clock. Limbs not normalised",
     ),
     Wire(
         SETTLEMENTS,

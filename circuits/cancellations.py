@@ -30,7 +30,7 @@ ACCOUNT: Final = (
     *("account low", "account high", "nonce low", "nonce high", "floor low", "floor high"),
     *("old floor low", "old floor high"),
 )
-KEPT: Final = (*(f"cash limb {i}" for i in range(4)), "version", "count")
+KEPT: Final = (*(f"cash limb {i}" for i in range(4)), "version", "position count")
 """What a cancellation leaves as it is."""
 
 WITNESS: Final = ("floor borrow", "nonce carry", "next nonce low", "next nonce high")

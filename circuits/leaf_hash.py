@@ -6,15 +6,19 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from circuits.buses import DIGEST_PLACE, SPONGE
+from circuits.hash_ledger import HashLedger
+from circuits.named_columns import Columns, numbered
 from circuits.poseidon import PARAMETERS
 from prover.air.builder import AirBuilder
 from prover.air.expression import Expression, Operand
-from prover.field.koalabear import Montgomery, encode
+from prover.field.koalabear import Montgomery, decode, encode
 from prover.hash.domain import HashKind
-from prover.hash.poseidon import DIGEST_LENGTH, RATE, sponge
+from prover.hash.poseidon import RATE, sponge
 from rollup.leaf_formats import LeafFormat
+from rollup.units import WORD_BITS
 
 NO_OWNER: Final = 0
 """Calls whose blocks all come from one row need no owner."""
@@ -49,8 +53,27 @@ def assert_empty(air: AirBuilder, name: str, digest: Sequence[Expression], when:
         air.assert_zero(f"{name}, element {i}", when * (element - empty))
 
 
-def empty_digests(count: int) -> Montgomery:
-    """The digests (8, n) of places without a leaf."""
-    return np.repeat(encode(np.array(EMPTY_DIGEST, np.int64))[:, None], count, axis=1).reshape(
-        DIGEST_LENGTH, count
-    )
+def hash_where(
+    exists: NDArray[np.int64], format_: LeafFormat, elements: NDArray[np.int64], ledger: HashLedger
+) -> tuple[NDArray[np.int64], Montgomery]:
+    """The calls (n) and digests (8, n) of leaves that are there; the empty digest, and no call, for the others.
+
+    Elements are (length, n), canonical.
+    """
+    there = np.flatnonzero(exists)
+    owners = np.full(len(there), NO_OWNER, np.uint32)
+    numbers, found = ledger.sponge(format_.kind, format_.label, owners, encode(elements[:, there]))
+    calls = np.zeros(len(exists), np.int64)
+    digests = np.repeat(encode(np.array(EMPTY_DIGEST, np.int64))[:, None], len(exists), axis=1)
+    calls[there], digests[:, there] = numbers, found
+    return calls, digests
+
+
+def limbs_of_numbers(numbers: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """The 16-bit limbs of numbers that are not negative, (count, n), lowest first."""
+    return np.stack([numbers >> WORD_BITS * i & 0xFFFF for i in range(count)])
+
+
+def digest_columns(name: str, digests: Montgomery) -> Columns:
+    """A digest's elements under the names that tables give them."""
+    return numbered(name, decode(digests).astype(np.int64))

@@ -116,7 +116,8 @@ def constrain_rows(air: AirBuilder) -> NodeColumns:
     """State the permutations and take the messages of calls; the caller takes those of nodes.
 
     Assumes: who sends block `place` of a call sends zeros behind the call's length, and as many blocks as it needs.
-    Guarantees: the messages of one call are those of the one sponge call with this kind, length, label and blocks.
+    Guarantees: the messages of one call are those of the one sponge call with this kind, length, label and blocks;
+    whoever sends a block of a call does it beside one who asks for the call's digest.
     """
     inputs = [air.column(f"input {i}") for i in range(WIDTH)]
     outputs = constrain_permutation(air, "permutation", inputs, PARAMETERS)
@@ -133,6 +134,9 @@ def constrain_rows(air: AirBuilder) -> NodeColumns:
         is_last + 1 - is_live,
     )
     air.assert_zero("a dead row is no last block", (1 - is_live) * is_last)
+    # Soundness: blocks of a call that breaks off would be taken, and nobody would have to know their digest.
+    air.assert_zero("no call breaks off", (1 - is_live) * (1 - is_first - is_node))
+    air.on_last_row.assert_equal("the last call ends in the table", is_last, is_live)
     # Soundness: a node's inputs are all chosen; taken as a block, they would be a capacity of choice.
     air.assert_zero("a node is no block of a call", is_node * is_live)
     for i, expected in enumerate(capacity):

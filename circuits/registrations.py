@@ -86,7 +86,7 @@ def constrain(air: AirBuilder) -> None:
 
     # What holds of a key that is set.
     air.assert_zero("a key is set by the owner", is_set * (1 - is_owned))
-    known = [suite - int(one) for one in SUITE_HASHES]
+    known = [suite - item.is_live * int(one) for one in SUITE_HASHES]
     is_known = IsZero.constrain(air, "suite difference", known[0] * known[1])
     air.assert_zero("a key is set under a known suite", is_set * is_known.is_something)
     for i, (low, high) in enumerate(zip(lows, highs, strict=True)):

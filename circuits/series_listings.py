@@ -50,7 +50,7 @@ def constrain(air: AirBuilder) -> None:
     is_below = LessThan.constrain(air, "the strike", Limbs(strike), cap, item.is_live).is_less
     has_strike = IsZero.constrain(air, "strike", strike[0] + strike[1])
     other_kind = IsZero.constrain(air, "option less one", option * (option - 1))
-    room = IsZero.constrain(air, "places left", access.series - MAX_SERIES)
+    room = IsZero.constrain(air, "places left", access.series - item.is_live * MAX_SERIES)
     is_listed = air.column("is listed already")
     air.assert_boolean("a series is listed already or not", is_listed)
     # What is listed already is shown by its place in the list, which lies before the list's end.

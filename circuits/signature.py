@@ -336,8 +336,8 @@ class SignatureRows:
     chains: ChainBatch
     calls: NDArray[np.uint32]
     """The number of each signature's sponge call."""
-    length: int
-    """Elements that a call absorbs."""
+    lengths: NDArray[np.int64]
+    """Elements that each call absorbs."""
 
 
 def entries_asked(rows: SignatureRows) -> NDArray[np.int64]:
@@ -348,16 +348,17 @@ def entries_asked(rows: SignatureRows) -> NDArray[np.int64]:
     return np.stack([(indices == 4 + entry).sum(axis=0) for entry in range(4)]).astype(np.int64)
 
 
-def fill(rows: SignatureRows, log_height: int) -> Montgomery:
-    """The trace; blocks that are left over run the chain of response 1 and challenge 0 with key number 0."""
+def fill(rows: SignatureRows, first_key: Montgomery, log_height: int) -> Montgomery:
+    """The trace; blocks that are left over run the chain of response 1 and challenge 0 with key number 0, (14, 1)."""
     blocks, count = (1 << log_height) // BLOCK, rows.keys.shape[1]
-    if not 0 < count <= blocks:
+    if not count <= blocks:
         raise ValueError(f"{count} signatures do not fit a table of {blocks}")
     trace = np.zeros((COLUMNS, blocks, BLOCK), np.uint32)
-    _fill_blocks(trace[:, :count], rows)
-    trace[-1, :count, RESULT:] = encode([1])[0]
+    if count:
+        _fill_blocks(trace[:, :count], rows)
+        trace[-1, :count, RESULT:] = encode([1])[0]
     if count < blocks:
-        _fill_blocks(trace[:, count : count + 1], _dead_rows(rows.keys[:, :1]))
+        _fill_blocks(trace[:, count : count + 1], _dead_rows(first_key))
         trace[:, count + 1 :] = trace[:, count : count + 1]
     return trace.reshape(COLUMNS, blocks * BLOCK)
 
@@ -371,7 +372,7 @@ def _dead_rows(key: Montgomery) -> SignatureRows:
     zeros = np.zeros((2 * CHALLENGE_ELEMENTS, 1), np.uint32)
     challenge = zeros[:CHALLENGE_ELEMENTS]
     chains = run_chains(key, response, challenge, has_witness=True)
-    return SignatureRows(zeros[0], key, response, challenge, zeros, chains, zeros[0], 0)
+    return SignatureRows(zeros[0], key, response, challenge, zeros, chains, zeros[0], zeros[0].astype(np.int64))
 
 
 def _fill_blocks(out: Montgomery, rows: SignatureRows) -> None:
@@ -398,7 +399,7 @@ def _fill_blocks(out: Montgomery, rows: SignatureRows) -> None:
     sending[2 * DEGREE : 4 * DEGREE] = np.array(points)[:, None, None]
     sending[2 * DEGREE : 4 * DEGREE, :, 1:3] = minus_key[:, :, None]
     inverse = sending[4 * DEGREE : 5 * DEGREE]
-    inverse[CALL], inverse[LENGTH] = rows.calls[:, None], rows.length
+    inverse[CALL], inverse[LENGTH] = rows.calls[:, None], rows.lengths[:, None]
     sent = np.concatenate([result, key[:10], decode(rows.digests)]).reshape(4, 8, -1)
     sending[:DEGREE] = sent[:, :DEGREE].transpose(1, 2, 0)
     inverse[EIGHTH] = sent[:, DEGREE].T

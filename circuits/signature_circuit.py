@@ -95,11 +95,11 @@ def fill(signed: Sequence[SignedMessage], heights: Sequence[int], *, threads: in
     chains = run_chains(key_columns, responses, challenges, has_witness=True, threads=threads)
     numbering = np.arange(len(signed), dtype=np.uint32)
     rows = signature.SignatureRows(
-        key_numbers, key_columns, responses, challenges, digests, chains, numbering, len(elements)
+        key_numbers, key_columns, responses, challenges, digests, chains, numbering, np.full(len(signed), len(elements))
     )
     return SignatureWitness(
         (
-            signature.fill(rows, heights[0]),
+            signature.fill(rows, distinct[:, :1], heights[0]),
             _fill_keys(distinct, rows, heights),
             poseidon_trace,
             signed_messages.fill(numbering, key_numbers, key_columns, messages, heights[3]),

@@ -22,22 +22,16 @@ from circuits.gadgets.pieces import Pieces
 from circuits.poseidon import PARAMETERS
 from circuits.record import field_of
 from circuits.signature import NO_LABEL
+from circuits.signed_messages import FIRST_BLOCK, KEY_END_ELEMENTS
 from circuits.statement import CHAIN, CONTRACT
 from prover.air.builder import AirBuilder
 from prover.air.expression import Expression, Operand
-from prover.curve.septic import POINT_ELEMENTS
 from prover.field.koalabear import Montgomery, encode
 from prover.hash.domain import HashKind
 from prover.hash.poseidon import RATE
 from rollup.fields import layout_of
 from rollup.schnorr import SUITE_HASHES, SignatureSuite
 from rollup.units import WORD_BITS
-
-FIRST_BLOCK: Final = 3
-"""R and the key's first ten elements fill the blocks before, which the signature table sends."""
-
-KEY_END_ELEMENTS: Final = 2 * POINT_ELEMENTS - FIRST_BLOCK * RATE
-"""What is left of the key for the first block of the message."""
 
 SIGNER: Final = ("call", "key number", *(f"key y{i}" for i in range(7 - KEY_END_ELEMENTS, 7)), "identity")
 """The columns that say who signed, in the order of `fill_signer`."""

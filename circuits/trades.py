@@ -47,7 +47,7 @@ from rollup.units import MICRO, Side
 
 NAME: Final = "trades"
 
-TRADE: Final = ("buyer is maker", "index", "group", "option", "cap value low", "cap value high")
+TRADE: Final = ("buyer is maker", "index", "group", "option", *(f"cap value byte {i}" for i in range(4)))
 
 PARAMETERS: Final = ("maker rate", "treasury", "has treasury")
 """The taker's rate is both parties' rates less the maker's."""
@@ -230,9 +230,9 @@ def _constrain_terms(air: AirBuilder, is_live: Expression, trade: Cells) -> None
     group = trade["group"]
     air.send(SERIES_PLACES, [group, trade["index"], trade["option"]], when=is_live)
     # A group that is open has no price: one is only fixed after the expiry.
-    stamp, is_open, is_fixed, no_price = 0, 1, 0, (0, 0)
-    cap_value = (trade["cap value low"], trade["cap value high"])
-    air.send(GROUP_TERMS, [group, stamp, is_open, is_fixed, *no_price, *cap_value], when=is_live)
+    stamp, is_open, is_fixed = 0, 1, 0
+    cap_value = [trade[f"cap value byte {i}"] for i in range(4)]
+    air.send(GROUP_TERMS, [group, stamp, is_open, is_fixed, *cap_value], when=is_live)
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +284,7 @@ def fill(rows: Rows, log_height: int) -> Montgomery:
     paid_number = Wide.of_bytes(tuple(paid))
     blocks = [
         np.stack([np.ones(rows.count, np.int64), rows.buyer_is_maker, rows.index, rows.group, rows.option]),
-        _limbs(rows.cap_value),
+        Bytes.fill(rows.cap_value, 4),
         np.stack([rows.maker_rate, rows.treasury, (rows.treasury != 0).astype(np.int64)]),
         *(_fill_party(party) for party in (rows.buyer, rows.seller)),
         inverses((rows.buyer.account - rows.seller.account) * rows.lots)[None, :],

@@ -78,6 +78,14 @@ class NodeRefusalError(Exception):
 class NodeUnreachableError(Exception):
     """No answer came; whether the node took what was sent is unknown until it is asked."""
 
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(f"{url}: {reason}")
+        self.url = url
+
+
+class NotANodeError(NodeUnreachableError):
+    """Something answers there, but not as a node does."""
+
 
 @dataclass(frozen=True, slots=True)
 class OrderWish:
@@ -155,9 +163,13 @@ class AsyncClient:
         try:
             async with self._connections().request(method, self.url + path, **arguments) as response:
                 answer: Json = await response.json(content_type=None)
-        except (aiohttp.ClientError, TimeoutError, json.JSONDecodeError) as error:
-            raise NodeUnreachableError(f"{self.url}{path}: {str(error) or type(error).__name__}") from error
-        if response.status >= 400 and "error" in answer:
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise NodeUnreachableError(self.url, str(error) or type(error).__name__) from error
+        except ValueError as error:
+            raise NotANodeError(self.url, f"the answer to {path} is not JSON") from error
+        if not isinstance(answer, dict):
+            raise NotANodeError(self.url, f"the answer to {path} is not an object")
+        if response.status >= 400 and isinstance(answer.get("error"), str):
             raise NodeRefusalError(_reason(answer["error"]), answer.get("detail", ""))
         return answer
 
@@ -201,7 +213,7 @@ class AsyncClient:
             async with self._connections().get(f"{self.url}/v1/batches/{number}/data") as response:
                 body = await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise NodeUnreachableError(f"{self.url}: {str(error) or type(error).__name__}") from error
+            raise NodeUnreachableError(self.url, str(error) or type(error).__name__) from error
         if response.status >= 400:
             raise NodeRefusalError(_reason(json.loads(body)["error"]))
         return body

@@ -101,10 +101,14 @@ def encode_record(record: Record) -> bytes:
     return pack(TAGS[type(record)], record)
 
 
-def encode_batch(content: BatchContent) -> bytes:
-    """Spell a batch's data."""
+def encode_batch(content: BatchContent, spelled_records: bytes | None = None) -> bytes:
+    """Spell a batch's data; records that were spelled one by one, as they came, need not be spelled again."""
     items = b"".join(encode_queued_item(queued) for queued in content.items)
-    records = b"".join(encode_record(record) for record in content.records)
+    records = (
+        b"".join(encode_record(record) for record in content.records)
+        if spelled_records is None
+        else spelled_records
+    )
     claims = b"".join(to_words(claim) for claim in content.claims)
     header = BatchHeader(
         DATA_VERSION,

@@ -19,7 +19,6 @@ from prover.curve.septic import GENERATOR, ORDER, POINT_ELEMENTS, Point, encode
 from prover.field.koalabear import decode as from_montgomery
 from prover.field.koalabear import encode as to_montgomery
 from prover.hash.domain import HashKind
-from prover.hash.poseidon import RATE, WIDTH
 from rollup.authority import Signature, TradingKey
 from rollup.schnorr import (
     CHALLENGE_ELEMENTS,
@@ -134,25 +133,17 @@ def _challenges(
     threads: int,
 ) -> Columns:
     """Twin of `schnorr.challenge_elements`: messages of one suite and length go through the sponge together."""
-    from prover.hash.poseidon_kernels import permute_states
+    from prover.hash.poseidon_kernels import hash_rows
 
     groups: dict[tuple[int, int], list[int]] = defaultdict(list)
     for position, (suite, message) in enumerate(zip(suites, messages, strict=True)):
         groups[suite, len(message)].append(position)
     challenges = np.zeros((CHALLENGE_ELEMENTS, len(messages)), np.uint32)
     for (suite, length), positions in groups.items():
-        parameters = SUITE_HASHES[suite]
         body = _columns([messages[position] for position in positions], length)
-        elements = np.concatenate([commitments[:, positions], keys[:, positions], body])
-        blocks = -(-len(elements) // RATE)
-        padded = to_montgomery(np.pad(elements, ((0, blocks * RATE - len(elements)), (0, 0))))
-        states = np.zeros((WIDTH, len(positions)), np.uint32)
-        tags = [int(HashKind.SIGNATURE_CHALLENGE), len(elements), int(parameters.suite)]
-        states[RATE : RATE + len(tags)] = to_montgomery(tags)[:, None]
-        for block in range(blocks):
-            states[:RATE] = padded[block * RATE : (block + 1) * RATE]
-            states = permute_states(states, parameters, threads).copy()
-        challenges[:, positions] = from_montgomery(states[:CHALLENGE_ELEMENTS])
+        elements = to_montgomery(np.concatenate([commitments[:, positions], keys[:, positions], body]))
+        digests = hash_rows([elements], SUITE_HASHES[suite], HashKind.SIGNATURE_CHALLENGE, 0, threads)
+        challenges[:, positions] = from_montgomery(digests[:CHALLENGE_ELEMENTS])
     return challenges
 
 

@@ -1,1 +1,1 @@
-"""The verifier as a circuit: what `verify` does to a proof is recorded once, and fixed tables prove that it was done."""
+"""The verifier as a circuit: what `verify` does to a proof is recorded once, and fixed tables prove it."""

@@ -29,6 +29,12 @@ CODE_WORDS = 11
 
 MULTIPLY, PERMUTE, PACK, UNPACK = range(4)
 
+# numba reads plain integers where it would not read members of an enumeration.
+_RESULT = int(Solve.RESULT)
+_BY_DIFFERENCE = int(Solve.LEFT_BY_DIFFERENCE)
+_BY_QUOTIENT = int(Solve.LEFT_BY_QUOTIENT)
+_AS_BIT = int(Solve.LEFT_AS_BIT)
+
 SCRATCH_WORDS = 128
 """Room for a product, the five conjugates of an inversion and a permutation's state."""
 
@@ -91,8 +97,8 @@ def execute(
         raise ProofRefused(Reason.SHAPE, "the proof is not of the shape that the program verifies")
     scalars[: len(publics), 0] = publics
     scalars[len(publics), 1] = 1
-    scalars[list(program.inputs), 0] = elements
-    vectors[list(program.vector_inputs)] = roots
+    scalars[np.array(program.inputs, dtype=np.int64), 0] = elements
+    vectors[np.array(program.vector_inputs, dtype=np.int64)] = _vectors(roots)
     permutations = sum(isinstance(instruction, Permutation) for instruction in program.instructions)
     permuted = np.zeros((permutations, WIDTH), dtype=np.int64)
     constants, matrix = _poseidon_numbers()
@@ -100,7 +106,7 @@ def execute(
         compiled.code,
         scalars,
         vectors,
-        np.array(siblings, dtype=np.int64).reshape(-1, VECTOR),
+        _vectors(siblings),
         permuted,
         constants,
         matrix,
@@ -108,6 +114,10 @@ def execute(
         np.zeros(SCRATCH_WORDS, dtype=np.int64),
     )
     return Execution(scalars, vectors, permuted, int(failed))
+
+
+def _vectors(values: Sequence[Sequence[int]]) -> Words:
+    return np.array(values, dtype=np.int64).reshape(-1, VECTOR)
 
 
 @cache
@@ -226,21 +236,21 @@ def _run_multiplication(words: Any, scalars: Any, scratch: Any, frobenius: Any) 
     """One row: find the wire that is not given; whether all four fit."""
     solve, left, right, addend = words[1], words[2], words[3], words[4]
     constant, result = words[5], words[6]
-    if solve == 3:
+    if solve == _AS_BIT:
         scalars[left, 0] = scalars[words[7], 0] >> words[8] & 1
         return True
-    if solve == 1 or solve == 2:
+    if _BY_DIFFERENCE <= solve <= _BY_QUOTIENT:
         for k in range(5):
             scratch[20 + k] = (scalars[result, k] + _P - scalars[addend, k]) % _P
         scratch[20] = (scratch[20] + _P - constant) % _P
-        if solve == 2:
+        if solve == _BY_QUOTIENT:
             for k in range(5):
                 scratch[k] = scalars[right, k]
             _invert(scratch, frobenius)
             _multiply(scratch, 20, scratch, 0, scratch, 20)
         for k in range(5):
             scalars[left, k] = scratch[20 + k]
-        if solve == 1:
+        if solve == _BY_DIFFERENCE:
             return True
     for k in range(5):
         scratch[k] = scalars[left, k]
@@ -249,7 +259,7 @@ def _run_multiplication(words: Any, scalars: Any, scratch: Any, frobenius: Any) 
     holds = True
     for k in range(5):
         value = (scratch[k] + scalars[addend, k] + (constant if k == 0 else 0)) % _P
-        if solve == 0:
+        if solve == _RESULT:
             scalars[result, k] = value
         elif scalars[result, k] != value:
             holds = False
@@ -320,13 +330,11 @@ def run_code(
         words = code[number]
         opcode = words[0]
         holds = True
-        if opcode == 0:
+        if opcode == MULTIPLY:
             holds = _run_multiplication(words, scalars, scratch, frobenius)
-        elif opcode == 1:
-            holds = _run_permutation(
-                words, scalars, vectors, siblings, permuted, scratch, constants, matrix
-            )
-        elif opcode == 2:
+        elif opcode == PERMUTE:
+            holds = _run_permutation(words, scalars, vectors, siblings, permuted, scratch, constants, matrix)
+        elif opcode == PACK:
             for k in range(8):
                 vectors[words[1], k] = scalars[words[2 + k], 0]
         else:
@@ -335,6 +343,3 @@ def run_code(
         if not holds and failed < 0:
             failed = number
     return failed
-
-
-assert (Solve.RESULT, Solve.LEFT_BY_DIFFERENCE, Solve.LEFT_BY_QUOTIENT, Solve.LEFT_AS_BIT) == (0, 1, 2, 3)

@@ -21,6 +21,7 @@ from prover.recursion.program import (
     Packing,
     Permutation,
     Program,
+    ProgramError,
     Solve,
 )
 from prover.recursion.simplify import scalar_written, scalars_read
@@ -28,10 +29,6 @@ from prover.recursion.tables import MULTIPLICATION_PLAN, PACKING_PLAN, PERMUTATI
 
 LEAST_LOG_HEIGHT = 5
 """Tables are no lower than the length at which folding stops, so that no word enters after it."""
-
-
-class ProgramError(ValueError):
-    """A program that the tables cannot prove; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

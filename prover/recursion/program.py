@@ -17,6 +17,10 @@ NOTHING = -1
 """No wire."""
 
 
+class ProgramError(ValueError):
+    """A program that the tables cannot prove; the message says why."""
+
+
 class Solve(IntEnum):
     """Which wire of left * right + addend + constant = result an instruction finds; the others are given."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
-from prover.recursion.program import Program
+from prover.recursion.program import VECTOR, Program, ProgramError
 from prover.recursion.simplify import simplify
 from prover.recursion.wires import Recorder, Scalar, Sibling, Vector, WireArithmetic
 from prover.stark.key import VerificationKey
@@ -14,9 +14,8 @@ from prover.stark.proof import OpenedMatrix, Proof, Query, TreeOpening
 from prover.stark.shape import EXTENSION_DEGREE, Phase
 from prover.stark.verifier import Verification
 
-B = TypeVar("B")
-D = TypeVar("D")
-S = TypeVar("S")
+DIGEST_LIMBS = 16
+"""Limbs of 16 bits of a key's digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +88,27 @@ def flatten_proof(proof: Proof[int, Any, Any]) -> tuple[list[int], list[Sequence
     return elements, [*proof.roots, *proof.fold_roots], siblings
 
 
-def record_verifier(key: VerificationKey) -> Program:
-    """The program of verifying proofs under a key; its public values are the inner statement."""
-    recorder = Recorder(key.shape.public_count)
+IDENTITY_LENGTH = DIGEST_LIMBS + VECTOR
+"""Public values that say which key the inner proof is under: its digest's limbs, and its preprocessed root."""
+
+
+def identity_of(key: VerificationKey) -> tuple[int, ...]:
+    """What a program that forwards its inner key says of it."""
+    if not isinstance(key.preprocessed_root, tuple):
+        raise ValueError("only a key with a preprocessed root over Poseidon can be forwarded")
+    return *key.digest_limbs, *key.preprocessed_root
+
+
+def record_verifier(key: VerificationKey, *, forwards_key: bool = False) -> Program:
+    """The program of verifying proofs under a key.
+
+    Its public values are the inner statement, after the inner key's identity where that is forwarded.
+    Forwarded, digest and root are public values, and the program is the same for all keys of one circuit and shape.
+    Else they are constants of the program.
+    Soundness: either way the root is fixed before the inner proof is; one that the prover chose could be any program's.
+    """
+    identity = IDENTITY_LENGTH if forwards_key else 0
+    recorder = Recorder(identity + key.shape.public_count)
     arithmetic = WireArithmetic(recorder, key.parameters)
 
     def take_extension() -> Scalar:
@@ -102,15 +119,20 @@ def record_verifier(key: VerificationKey) -> Program:
 
     takers = Takers(recorder.input, take_extension, recorder.input_vector, recorder.input_sibling)
     proof: Proof[Scalar, Scalar, Vector | Sibling] = build_proof(key, takers)
-    statement = [Scalar(recorder, number=number) for number in recorder.publics]
-    root = None
-    if key.preprocessed_root is not None:
+    publics = [Scalar(recorder, number=number) for number in recorder.publics]
+    digest, root = None, None
+    if forwards_key:
+        identity_of(key)
+        digest = publics[:DIGEST_LIMBS]
+        root = Vector(recorder, recorder.vector_of(publics[DIGEST_LIMBS:identity]))
+    elif key.preprocessed_root is not None:
         assert isinstance(key.preprocessed_root, tuple)
         elements = [recorder.base(element) for element in key.preprocessed_root]
         root = Vector(recorder, recorder.vector_of(elements))
-    Verification(arithmetic, key, root, statement, proof).run()
+    Verification(arithmetic, key, root, publics[identity:], proof, digest).run()
     # Soundness: an input that is not hashed could be chosen after every challenge.
-    assert not recorder.unwritten_inputs()
+    if recorder.unwritten_inputs():
+        raise ProgramError("the verifier does not hash every value of the proof")
     zero, one = recorder.base(0).wire, recorder.base(1).wire
     return Program(
         tuple(simplify(recorder.instructions, zero, one)),

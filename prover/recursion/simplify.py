@@ -83,10 +83,9 @@ def _fused(
         if place is None or reads[product] != 1:
             continue
         maker = fused[place]
-        assert isinstance(maker, Multiplication)
-        if maker.addend != zero and addend != zero:
+        if not isinstance(maker, Multiplication):
             continue
-        if maker.constant and instruction.constant:
+        if zero not in {maker.addend, addend} or (maker.constant and instruction.constant):
             continue
         fused[place] = None
         del makers[product]

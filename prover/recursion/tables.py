@@ -17,7 +17,7 @@ from typing import Final
 
 from prover.air.builder import AirBuilder
 from prover.air.bus import Bus
-from prover.air.expression import Expression
+from prover.air.expression import Expression, lift
 from prover.air.poseidon import constrain_permutation
 from prover.hash.poseidon_parameters import POSEIDON16_20, WIDTH
 from prover.recursion.program import VECTOR
@@ -123,7 +123,7 @@ def constrain_permutations(air: AirBuilder) -> None:
     air.exchange(VECTORS, [plan["first number"], *first], plan["first count"], MOST_MESSAGES)
     air.exchange(VECTORS, [plan["second number"], *second], plan["second count"], MOST_MESSAGES)
     air.exchange(VECTORS, [plan["rest number"], *outputs[VECTOR:]], plan["rest count"], MOST_MESSAGES)
-    air.receive(SCALARS, [plan["bit number"], bit, *([0] * (EXTENSION_DEGREE - 1))])
+    air.receive(SCALARS, [plan["bit number"], bit, *[lift(0)] * (EXTENSION_DEGREE - 1)])
     air.exchange(VECTORS, [plan["digest number"], *digest], plan["digest count"], MOST_MESSAGES)
 
 
@@ -133,17 +133,16 @@ def constrain_packings(public_names: Sequence[str]) -> Callable[[AirBuilder], No
     def constrain(air: AirBuilder) -> None:
         plan = {name: air.preprocessed(name) for name in PACKING_PLAN}
         elements = [air.column(f"element {i}") for i in range(VECTOR)]
+        zeros = [lift(0)] * (EXTENSION_DEGREE - 1)
         # What all rows share costs no degree: the statement's messages are one fraction together.
         is_first = plan["is the first row"]
         for number, name in enumerate(public_names):
-            message = [number, air.public(name), *([0] * (EXTENSION_DEGREE - 1))]
-            air.exchange(SCALARS, message, is_first, MOST_MESSAGES)
-        unit = [len(public_names), 0, 1, *([0] * (EXTENSION_DEGREE - 2))]
-        air.exchange(SCALARS, unit, is_first, MOST_MESSAGES)
+            air.exchange(SCALARS, [lift(number), air.public(name), *zeros], is_first, 1)
+        air.exchange(SCALARS, [lift(len(public_names)), lift(0), lift(1), *zeros[1:]], is_first, 1)
         air.exchange(VECTORS, [plan["vector number"], *elements], plan["vector count"], MOST_MESSAGES)
         for i, element in enumerate(elements):
             # Soundness: the other coordinates are zero here, so an element is one of the base field.
-            message = [plan[f"element {i} number"], element, *([0] * (EXTENSION_DEGREE - 1))]
+            message = [plan[f"element {i} number"], element, *zeros]
             air.exchange(SCALARS, message, plan[f"element {i} count"], MOST_MESSAGES)
 
     return constrain

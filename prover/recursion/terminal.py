@@ -4,14 +4,15 @@ Sixteen rows are a block.
 Beside each other lie a permutation in sixteen rows and eight multiplications of two rows each.
 
     state 0..15, cube 0, 1   the permutation; on a block's first row cube 0 is the bit that exchanges the two vectors
-    held 0..7                the first vector, which moves on by one place a row: each element passes place 0
-    v 0..4, w 0..4           odd row: left and right; the even row below: result and addend
+    held 0..7                the left half of the input, which moves on by one place a row
+    v 0..4, w 0..4           even row: left and right; the odd row below: result and addend
 
-    row 0         the halves of the input come from the vectors `first` and `second`, or are exchanged
-    rows 1 to 8   place 0 holds elements 1, 2, .., 7, 0 of the first vector: each may be a wire of its own
-    row 15        the digest, the first vector added where the row feeds forward, and the rest
+    row 0         the halves of the input are the vectors `first` and `second`, exchanged where the bit is one
+    rows 1 to 8   place 0 holds elements 1, 2, .., 7, 0 of the left half: each may be a wire of its own
+    row 15        the digest, the left half added where the block feeds forward, and the rest
 
 So a packing is a block too: its permutation is done and read by nobody.
+A message counts on the rows that the plan names, so what its expressions say elsewhere does not matter.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from prover.air.builder import AirBuilder
+from prover.air.expression import lift
 from prover.hash.poseidon_parameters import POSEIDON16_20, WIDTH
 from prover.recursion.narrow_poseidon import CUBES, OUTPUT_ROW, ROWS, constrain_narrow_permutation
 from prover.recursion.program import VECTOR
@@ -59,7 +61,10 @@ def constrain_terminal(public_names: Sequence[str]) -> Callable[[AirBuilder], No
         v, w = ([air.column(f"{name} {k}") for k in range(EXTENSION_DEGREE)] for name in "vw")
         is_first = air.periodic("is the first of its block", [int(row == 0) for row in range(ROWS)])
         is_last = air.periodic("is the last of its block", [int(row == OUTPUT_ROW) for row in range(ROWS)])
-        is_odd = air.periodic("is odd", [0, 1])
+        is_even = air.periodic("is even", [1, 0])
+        takes_constant = air.periodic(
+            "takes a constant", [int(row % 2 == 0 and row > 0) for row in range(ROWS)]
+        )
 
         constrain_narrow_permutation(air, state, cubes, POSEIDON16_20)
         for i in range(VECTOR):
@@ -68,34 +73,31 @@ def constrain_terminal(public_names: Sequence[str]) -> Callable[[AirBuilder], No
             air.assert_zero(
                 f"held element {i} moves on by one place", (1 - is_last) * (held[i].next - following)
             )
+            air.assert_zero(f"held element {i} is the input's", is_first * (held[i] - state[i]))
         bit = cubes[0]
-        tags = [0] * (VECTOR - 1) + [plan["tag or constant"]]
-        halves = zip(state[:VECTOR], state[VECTOR:], tags, held, strict=True)
-        # Both halves together are both vectors together, so the second vector needs no columns.
-        second = [left + right - tag - one for left, right, tag, one in halves]
-        for i in range(VECTOR):
-            air.assert_zero(
-                f"the left half begins with the first vector unless the bit is one, element {i}",
-                is_first * (state[i] - held[i] - bit * (second[i] - held[i])),
-            )
+        # Soundness: below, the bit's column would otherwise mix the two halves of the output.
+        air.assert_zero("nothing is exchanged on the last row", is_last * bit)
         for k, product in enumerate(quintic_product(v, w)):
-            constant = plan["tag or constant"] if k == 0 else 0
+            # A block's first row has a tag instead of a constant.
+            constant = takes_constant * plan["tag or constant"] if k == 0 else 0
             air.assert_zero(
                 f"coordinate {k} of the result is the product's with the addend's",
-                is_odd * (product + constant + w[k].next - v[k].next),
+                is_even * (product + w[k].next - v[k].next) + constant,
             )
 
+        right = [*state[VECTOR:-1], state[-1] - plan["tag or constant"]]
+        exchanged = [bit * (other - own) for own, other in zip(held, right, strict=True)]
         # After fifteen rows each held element stands one place further down than it began.
         head = [
-            held[i] + is_last * (state[i] - held[i]) + plan["feeds forward"] * held[(i + 1) % VECTOR]
+            held[i]
+            + exchanged[i]
+            + is_last * (state[i] - held[i])
+            + plan["feeds forward"] * held[(i + 1) % VECTOR]
             for i in range(VECTOR)
         ]
-        tail = [
-            state[VECTOR + i] + is_first * (state[i] - held[i] - tag)
-            for i, tag in enumerate(tags)
-        ]
+        tail = [right[i] - exchanged[i] for i in range(VECTOR)]
         element = held[0] + is_first * (bit - held[0])
-        zeros = [0] * (EXTENSION_DEGREE - 1)
+        zeros = [lift(0)] * (EXTENSION_DEGREE - 1)
         air.exchange(VECTORS, [plan["head number"], *head], plan["head count"], MOST_MESSAGES)
         air.exchange(VECTORS, [plan["tail number"], *tail], plan["tail count"], MOST_MESSAGES)
         # Soundness: the other coordinates are zero here, so an element is one of the base field.
@@ -106,8 +108,8 @@ def constrain_terminal(public_names: Sequence[str]) -> Callable[[AirBuilder], No
         # What all rows share costs no degree: the statement's messages are one fraction together.
         is_top = plan["is the first row of all"]
         for number, name in enumerate(public_names):
-            air.exchange(SCALARS, [number, air.public(name), *zeros], is_top, MOST_MESSAGES)
-        air.exchange(SCALARS, [len(public_names), 0, 1, *zeros[1:]], is_top, MOST_MESSAGES)
+            air.exchange(SCALARS, [lift(number), air.public(name), *zeros], is_top, 1)
+        air.exchange(SCALARS, [lift(len(public_names)), lift(0), lift(1), *zeros[1:]], is_top, 1)
 
     return constrain
 

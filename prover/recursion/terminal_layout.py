@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,15 @@ from prover.hash.poseidon_parameters import POSEIDON16_20, WIDTH
 from prover.recursion.execution import Execution
 from prover.recursion.layout import WireCounts
 from prover.recursion.narrow_poseidon import CUBES, OUTPUT_ROW, ROWS, narrow_rows
-from prover.recursion.program import NOTHING, VECTOR, Multiplication, Packing, Permutation, Program
+from prover.recursion.program import (
+    NOTHING,
+    VECTOR,
+    Multiplication,
+    Packing,
+    Permutation,
+    Program,
+    ProgramError,
+)
 from prover.recursion.terminal import COLUMNS, TERMINAL_PLAN
 
 MULTIPLICATIONS = ROWS // 2
@@ -55,11 +63,10 @@ class TerminalLayout:
         count = len(self.first)
         height = self.plan.shape[1]
         inputs = np.zeros((WIDTH, height // ROWS), dtype=np.int64)
-        held = np.zeros((VECTOR, height // ROWS), dtype=np.int64)
-        held[:, :count] = run.vectors[self.first].T
-        inputs[:VECTOR] = held
+        inputs[:VECTOR, :count] = run.vectors[self.first].T
         is_permuted = self.permuted != NOTHING
-        inputs[:, :count][:, is_permuted] = run.permuted[self.permuted[is_permuted]].T
+        inputs[:, np.flatnonzero(is_permuted)] = run.permuted[self.permuted[is_permuted]].T
+        held = inputs[:VECTOR]
         out = np.zeros((COLUMNS, height), dtype=np.int64)
         out[: WIDTH + CUBES] = narrow_rows(inputs, POSEIDON16_20)
         bits = run.scalars[self.plan[ELEMENT, : count * ROWS : ROWS], 0]
@@ -84,17 +91,16 @@ def lay_out_terminal(program: Program, least_log_height: int = 0) -> TerminalLay
     height = 1 << log_height
     pairs = height // 2
     counts = WireCounts(program, absorbed=set(absorbed))
-    # The odd row below which a multiplication's result stands may be the last one: the first row is its next.
+    # Padding reads the wire of zero, and so does a block that only packs: its halves are not exchanged.
     counts.scalar_reads[program.zero] += 2 * (pairs - len(multiplications))
+    counts.scalar_reads[program.zero] += sum(isinstance(block, Packing) for block in blocks)
     plan = np.zeros((len(TERMINAL_PLAN), height), dtype=np.int64)
     plan[TOP, 0] = 1
     plan[[V, W]] = program.zero
-    for number, row in enumerate(multiplications):
+    for even, row in zip(_places(multiplications, height), multiplications, strict=True):
         left_count, result_count = counts.multiplication(row)
-        odd = 2 * number + 1
-        even = (odd + 1) % height
-        plan[[V, V_COUNT, W, TAG_OR_CONSTANT], odd] = row.left, left_count, row.right, row.constant
-        plan[[V, V_COUNT, W], even] = row.result, result_count, row.addend
+        plan[[V, V_COUNT, W, TAG_OR_CONSTANT], even] = row.left, left_count, row.right, row.constant
+        plan[[V, V_COUNT, W], even + 1] = row.result, result_count, row.addend
     permuted, first = [], []
     permutations = 0
     for number, block in enumerate(blocks):
@@ -105,6 +111,7 @@ def lay_out_terminal(program: Program, least_log_height: int = 0) -> TerminalLay
             permuted.append(NOTHING)
             _put_elements(plan, top, block, counts)
             plan[[HEAD, HEAD_COUNT], top] = block.vector, counts.packed_vector(block)
+            plan[[ELEMENT, ELEMENT_COUNT], top] = program.zero, -1
             continue
         permuted.append(permutations)
         permutations += 1
@@ -124,6 +131,19 @@ def lay_out_terminal(program: Program, least_log_height: int = 0) -> TerminalLay
     return TerminalLayout(
         (log_height,), plan, np.array(permuted, dtype=np.int64), np.array(first, dtype=np.int64)
     )
+
+
+def _places(multiplications: Sequence[Multiplication], height: int) -> Iterator[int]:
+    """The even row of each: a block's first row has no room for a constant."""
+    tops = iter(range(0, height, ROWS))
+    others = (row for row in range(0, height, 2) if row % ROWS)
+    for row in multiplications:
+        place = None if row.constant else next(tops, None)
+        if place is None:
+            place = next(others, None)
+        if place is None:
+            raise ProgramError("too many multiplications have a constant")
+        yield place
 
 
 def _absorbed_packings(hashes: Sequence[Permutation | Packing]) -> dict[int, Packing]:

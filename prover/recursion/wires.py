@@ -7,14 +7,23 @@ Constants are folded, equal instructions are written once, and the elements of a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from prover.errors import Reason
 from prover.field.koalabear import PRIME
 from prover.hash.domain import HashKind, SuiteId
 from prover.hash.poseidon import DIGEST_LENGTH, sponge_over
-from prover.parameters import StarkParameters
-from prover.recursion.program import NOTHING, VECTOR, Multiplication, Packing, Permutation, Solve
+from prover.parameters import StarkParameters, SuiteName
+from prover.recursion.program import (
+    NOTHING,
+    VECTOR,
+    Instruction,
+    Multiplication,
+    Packing,
+    Permutation,
+    ProgramError,
+    Solve,
+)
 from prover.stark.arithmetic import Arithmetic, Challenger
 from prover.stark.numbers import Quintic
 from prover.stark.proof import Query
@@ -79,7 +88,7 @@ class Recorder:
     """Writes down instructions, each new one under a new number."""
 
     def __init__(self, public_count: int) -> None:
-        self.instructions: list[Multiplication | Permutation | Packing] = []
+        self.instructions: list[Instruction] = []
         self.scalar_count = public_count + 1
         self.vector_count = 0
         self.inputs: list[int] = []
@@ -153,16 +162,9 @@ class Recorder:
         found = self._written.get(key)
         if found is None:
             found = self._written[key] = Scalar(self, number=self._new_scalar())
-            self._append(
-                Multiplication(
-                    Solve.LEFT_BY_DIFFERENCE,
-                    found.wire,
-                    self.constant(ONE).wire,
-                    right.wire,
-                    0,
-                    left.wire,
-                ),
-                found,
+            one = self.constant(ONE).wire
+            self.instructions.append(
+                Multiplication(Solve.LEFT_BY_DIFFERENCE, found.number, one, right.wire, 0, left.wire)
             )
         return found
 
@@ -187,20 +189,15 @@ class Recorder:
         if found is None:
             found = self._written[key] = Scalar(self, number=self._new_scalar())
             one, zero = self.constant(ONE), self.constant(ZERO)
-            self._append(
-                Multiplication(
-                    Solve.LEFT_BY_QUOTIENT, found.wire, value.wire, zero.wire, 0, one.wire
-                ),
-                found,
+            self.instructions.append(
+                Multiplication(Solve.LEFT_BY_QUOTIENT, found.number, value.wire, zero.wire, 0, one.wire)
             )
         return found
 
     def require_equal(self, left: Scalar, right: Scalar) -> None:
         """No witness exists unless both are the same."""
         one, zero = self.constant(ONE), self.constant(ZERO)
-        self.instructions.append(
-            Multiplication(Solve.NONE, left.wire, one.wire, zero.wire, 0, right.wire)
-        )
+        self.instructions.append(Multiplication(Solve.NONE, left.wire, one.wire, zero.wire, 0, right.wire))
 
     def extension(self, coordinates: Sequence[Scalar]) -> Scalar:
         """The sum of coordinate times X^i, by Horner's rule."""
@@ -219,7 +216,7 @@ class Recorder:
         Soundness: the bits are those of a number below 2^31, and its seven high bits are not all one.
         So it is below 127 * 2^24 = p - 1, and no other number stands for the same element.
         """
-        one, zero = self.constant(ONE), self.constant(ZERO)
+        zero = self.constant(ZERO)
         found = []
         for place in range(ELEMENT_BITS):
             bit = self._new_scalar()
@@ -231,9 +228,7 @@ class Recorder:
         for bit_wire in reversed(found[1:-1]):
             total = total * 2 + bit_wire
         self.instructions.append(
-            Multiplication(
-                Solve.NONE, total.wire, self.base(2).wire, found[0].wire, 0, element.wire
-            )
+            Multiplication(Solve.NONE, total.wire, self.base(2).wire, found[0].wire, 0, element.wire)
         )
         product = found[UNIFORM_BITS]
         for bit_wire in found[UNIFORM_BITS + 1 : -1]:
@@ -241,7 +236,6 @@ class Recorder:
         self.instructions.append(
             Multiplication(Solve.NONE, product.wire, found[-1].wire, zero.wire, 0, zero.wire)
         )
-        assert one.constant is not None
         return found[:count]
 
     # Hashes.
@@ -251,9 +245,7 @@ class Recorder:
         digest, rest = self._new_vector(), self._new_vector()
         first, second = self.vector_of(state[:VECTOR]), self.vector_of(state[VECTOR:])
         self._makers[digest] = len(self.instructions)
-        self.instructions.append(
-            Permutation(first, second, self.constant(ZERO).wire, 0, False, digest, rest)
-        )
+        self.instructions.append(Permutation(first, second, self.constant(ZERO).wire, 0, False, digest, rest))
         return *self.elements_of(digest), *self.elements_of(rest)
 
     def compress(self, bit: Scalar, node: int, other: int | Sibling, level: int) -> Vector:
@@ -271,18 +263,9 @@ class Recorder:
         """The instruction that made the left one has to give the right one."""
         place = self._makers.pop(left.number)
         maker = self.instructions[place]
-        assert isinstance(maker, Permutation)
-        self.instructions[place] = Permutation(
-            maker.first,
-            maker.second,
-            maker.bit,
-            maker.tag,
-            maker.feeds_forward,
-            right.number,
-            maker.rest,
-            maker.sibling,
-            is_requirement=True,
-        )
+        if not isinstance(maker, Permutation):
+            raise ProgramError("only the digest of a permutation can be required to be another one")
+        self.instructions[place] = replace(maker, digest=right.number, is_requirement=True)
 
     def elements_of(self, vector: int) -> tuple[Scalar, ...]:
         """The elements of a vector, not yet wires of their own."""
@@ -371,9 +354,6 @@ class Recorder:
         self.vector_count += 1
         return self.vector_count - 1
 
-    def _append(self, instruction: Multiplication, _written: Scalar) -> None:
-        self.instructions.append(instruction)
-
 
 def _quintic(value: Quintic) -> Constant:
     a, b, c, d, e = (int(coordinate) for coordinate in value.coordinates)
@@ -437,17 +417,15 @@ class WireChallenger(Challenger[Scalar, Scalar, Vector]):
 
     def draw_positions(self, label: int, count: int, bits: int) -> list[list[Scalar]]:
         """Uniform positions as bits."""
-        return [
-            list(position) for position in self.transcript.challenge_indices(Label(label), count, bits)
-        ]
+        return [list(position) for position in self.transcript.challenge_indices(Label(label), count, bits)]
 
 
 class WireArithmetic(Arithmetic[Scalar, Scalar, Vector]):
     """Field, hash and requirements, written down."""
 
     def __init__(self, recorder: Recorder, parameters: StarkParameters) -> None:
-        if not parameters.suite.is_poseidon:
-            raise ValueError("only proofs over Poseidon trees can be verified by a circuit")
+        if parameters.suite is not SuiteName.POSEIDON_20:
+            raise ProgramError(f"the tables compute {SuiteName.POSEIDON_20}, not {parameters.suite}")
         self.recorder = recorder
         self.hashes = WireHashes(recorder, SuiteId(parameters.suite.number))
         self.wire_challenger = WireChallenger(self.hashes)

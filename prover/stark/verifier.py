@@ -47,12 +47,15 @@ class Verification:
         preprocessed_root: Value,
         statement: Sequence[Value],
         proof: Proof[Value, Value, Value],
+        key_digest: Sequence[Value] | None = None,
     ) -> None:
+        """A circuit that verifies under many keys of one shape hands in root and digest as values of its own."""
         self.arithmetic = arithmetic
         self.key = key
         self.shape = key.shape
         self.preprocessed_root = preprocessed_root
         self.statement = statement
+        self.key_digest = key_digest or [arithmetic.base(limb) for limb in key.digest_limbs]
         self.proof = proof
         self.challenger: Challenger[Value, Value, Value] = arithmetic.challenger(key.parameters)
         self.challenges = Challenges([])
@@ -75,8 +78,7 @@ class Verification:
         """Bind everything that was fixed before the prover spoke."""
         # Soundness: the key's digest covers every constraint, height and parameter.
         # Without it a proof for one circuit could be replayed under another.
-        constants = [self.arithmetic.base(limb) for limb in self.key.digest_limbs]
-        self.challenger.absorb_elements(Label.KEY, constants)
+        self.challenger.absorb_elements(Label.KEY, self.key_digest)
         parameters = [self.arithmetic.base(element) for element in self.key.parameters.elements()]
         self.challenger.absorb_elements(Label.PARAMETERS, parameters)
         heights = [self.arithmetic.base(height) for height in self.shape.log_heights]

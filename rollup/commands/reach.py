@@ -253,7 +253,11 @@ class Reach:
 
     def parameters(self, client: Client) -> dict[str, Any]:
         """What the node says of the clearing house it serves; another one than was asked for is refused."""
+        from rollup.client import NotANodeError
+
         found: dict[str, Any] = client.parameters()
+        if not {"chain", "contract", "queue_position"} <= set(found):
+            raise NotANodeError(self.node_url, "it does not say what it serves")
         if self.contract is not None and int(self.contract, 16) != int(found["contract"], 16):
             raise Refused(f"the node serves the clearing house {found['contract']}, not {self.contract}")
         return found
@@ -271,7 +275,8 @@ class Reach:
             return variable
         if not sys.stdin.isatty():
             raise BadInput(
-                f"no password {purpose}: give --password-file or {PASSWORD_VARIABLE}, or run this in a terminal"
+                f"the password {purpose} is not known: give --password-file or {PASSWORD_VARIABLE},"
+                " or run this in a terminal"
             )
         asked: str = click.prompt(
             f"Password {purpose}", hide_input=True, confirmation_prompt=is_new, err=True

@@ -119,7 +119,7 @@ def ending_of(error: Exception) -> click.ClickException | None:
     from requests.exceptions import RequestException
     from web3.exceptions import Web3Exception
 
-    from rollup.client import NodeRefusalError, NodeUnreachableError
+    from rollup.client import NodeRefusalError, NodeUnreachableError, NotANodeError
     from rollup.node.ethereum import EthereumError, RevertedError
     from rollup.node.replay import ReplayError
     from rollup.node.server import ListenError
@@ -130,8 +130,10 @@ def ending_of(error: Exception) -> click.ClickException | None:
         case NodeRefusalError():
             hint = HINTS.get(str(error.reason))
             return Refused(f"the node refuses: {error}" + (f" ({hint})" if hint else ""))
+        case NotANodeError():
+            return BadInput(f"what answers at {error.url} is not a node of the clearing house")
         case NodeUnreachableError():
-            return BadInput(f"no node answers at {error}; `clearing node` starts one")
+            return BadInput(f"no node answers at {error.url}; `clearing node` starts one")
         case RevertedError():
             words = [said for name, said in CONTRACT_HINTS.items() if f"{name}(" in str(error)]
             return Refused(str(error) + "".join(f" ({said})" for said in words))

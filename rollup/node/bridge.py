@@ -81,7 +81,7 @@ class Bridge:
         self._items: list[QueuedItem] = []
         self._next_block = self.settings.from_block
         self._last_hash: bytes | None = None
-        self._is_own = False
+        self._own = 0
         self._hasher = KernelHasher(POSEIDON16_20)
         # Two looks at once would publish one batch twice.
         self._looking = asyncio.Lock()
@@ -134,12 +134,12 @@ class Bridge:
         self.proved = self.contract.functions.provedBatch().call()
 
     def refuse_foreign_batches(self, sequencer: Sequencer) -> None:
-        """Insist that the last batch on Ethereum is this node's own.
+        """Insist that the last batch on Ethereum is this node's own; asked once for each.
 
         Soundness: a node that has lost its files would begin again at batch 1, take what others see as sealed for its
         own, and answer people from a state that nobody can prove.
         """
-        if self.published:
+        if self.published and self.published != self._own:
             stored = sequencer.directory.checkpoints.batch(self.published)
             root = int(self.contract.functions.batch(self.published).call()[0])
             if stored is None or packed(stored.root) != root:
@@ -147,7 +147,7 @@ class Bridge:
                     f"Ethereum holds batch {self.published}, which {sequencer.directory.path} did not make:"
                     " its files are lost or older, or another node publishes to this contract"
                 )
-        self._is_own = True
+        self._own = self.published
 
     def publish(self, stored: StoredBatch) -> None:
         """Publish the next batch: begin, append what is missing, seal."""
@@ -192,6 +192,7 @@ class Bridge:
         async with self._looking:
             await asyncio.to_thread(self.read_queue, sequencer.engine.state.system.queue_position)
             await asyncio.to_thread(self.look_at_batches)
+            await asyncio.to_thread(self.refuse_foreign_batches, sequencer)
             checkpoints = sequencer.directory.checkpoints
             while True:
                 stored = await asyncio.to_thread(checkpoints.batch, self.published + 1)

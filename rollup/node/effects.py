@@ -7,11 +7,11 @@ from typing import NamedTuple
 from zlib import crc32
 
 from rollup.batch import Batch
-from rollup.codec import BatchContent, encode_record
+from rollup.codec import BatchContent
 from rollup.events import Traded
 from rollup.node.order_book import Departed, Entry
-from rollup.outcome import Outcome, QueueItem
-from rollup.state import Leaf, LeafIndex, State
+from rollup.outcome import Outcome
+from rollup.state import Leaf, LeafIndex
 from rollup.units import AccountId, BatchNumber, OrderNumber, SlotIndex, Time
 
 
@@ -62,8 +62,6 @@ class SealedBatch:
     sources: tuple[Source, ...]
     before: dict[LeafIndex, Leaf | None]
     after: dict[LeafIndex, Leaf]
-    state_before: State
-    state_after: State
     sequence: int
     book: BookChanges
 
@@ -83,19 +81,15 @@ class Effects:
     departed: tuple[Departed, ...] = ()
     placed: Entry | None = None
     outcomes: tuple[Outcome, ...] = ()
+    spelled: tuple[bytes, ...] = ()
+    """What each outcome publishes; for queue items, what became of them."""
     sealed: SealedBatch | None = None
 
     @property
     def fingerprint(self) -> int:
         """A checksum of what the input did, so that a replay that does something else is noticed."""
         checksum = crc32(self.sequence.to_bytes(8))
-        for outcome in self.outcomes:
-            record = outcome.record
-            spelled = (
-                type(outcome.events[-1]).__name__.encode()
-                if isinstance(record, QueueItem)
-                else encode_record(record)
-            )
+        for spelled in self.spelled:
             checksum = crc32(spelled, checksum)
         for one in self.departed:
             checksum = crc32(f"{one.entry.sequence} {one.reason}".encode(), checksum)

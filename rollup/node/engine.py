@@ -12,10 +12,17 @@ from typing import assert_never
 
 from rollup.admission import checked_signature, known_group, message_of
 from rollup.authority import Signature
-from rollup.batch import Batch, open_batch, publish, serve_item
-from rollup.codec import BatchHeader, QueuedItem, encode_batch, encode_queued_item
+from rollup.batch import Batch, open_batch, serve_item
+from rollup.codec import (
+    BatchContent,
+    BatchHeader,
+    QueuedItem,
+    encode_batch,
+    encode_queued_item,
+    encode_record,
+)
 from rollup.events import Claim, Event, Traded
-from rollup.fields import is_in_range, packed_bytes, word_bytes
+from rollup.fields import is_in_range, word_bytes
 from rollup.instruments import group_of
 from rollup.node.effects import BookChanges, Effects, Fill, SealedBatch, Source
 from rollup.node.fitness import holding_rejection, maker_rejection
@@ -33,13 +40,23 @@ from rollup.node.order_book import Attempt, Departed, Departure, Entry, OrderBoo
 from rollup.node.refusals import Refusal
 from rollup.node.verified import VerifiedSignatures
 from rollup.orders import Order, SignedOrder, filled_before, slot_rejection, time_rejection
-from rollup.outcome import Outcome, RuleBrokenError, Transaction
+from rollup.outcome import Outcome, Record, RuleBrokenError, Transaction
 from rollup.rejections import Rejection
 from rollup.schnorr_batch import SignedMessage
 from rollup.state import Account, Leaf, LeafIndex, State
 from rollup.transactions import TAGS, Trade
 from rollup.transition import apply_transaction
-from rollup.units import AccountId, BatchNumber, FillLots, OrderKind, OrderNumber, Side, SlotIndex, Time
+from rollup.units import (
+    AccountId,
+    BatchNumber,
+    FillLots,
+    OrderKind,
+    OrderNumber,
+    QueuePosition,
+    Side,
+    SlotIndex,
+    Time,
+)
 
 ORDER_TAG: int = TAGS[Trade]
 """An order is signed as part of the trade it may become."""
@@ -63,15 +80,18 @@ class Limits:
 
 @dataclass(slots=True)
 class _OpenBatch:
-    """The batch that is being filled."""
+    """The batch that is being filled; whatever can be gathered on the way is, so that closing it takes no time."""
 
-    before: State
-    items: tuple[tuple[QueuedItem, Outcome], ...]
+    before: State | None
+    """The state to go back to if nothing happens; let go of at the first change, with all versions since."""
+    queue_start: QueuePosition
+    items: tuple[QueuedItem, ...]
     length: int
     transactions: list[Transaction] = field(default_factory=list)
     sources: list[Source] = field(default_factory=list)
-    outcomes: list[Outcome] = field(default_factory=list)
-    claims: int = 0
+    records: list[Record] = field(default_factory=list)
+    spelled: bytearray = field(default_factory=bytearray)
+    claims: list[Claim] = field(default_factory=list)
     leaves_before: dict[LeafIndex, Leaf | None] = field(default_factory=dict)
     leaves_after: dict[LeafIndex, Leaf] = field(default_factory=dict)
 
@@ -81,16 +101,30 @@ class _OpenBatch:
             for change in event.changes:
                 self.leaves_before.setdefault(change.index, change.before)
                 self.leaves_after[change.index] = change.after
-            self.claims += len(event.claims)
-            self.length += len(event.claims) * word_bytes(Claim)
+            if event.claims:
+                self.claims += event.claims
+                self.length += len(event.claims) * word_bytes(Claim)
 
-    def add(self, transaction: Transaction, outcome: Outcome, source: Source) -> None:
-        """Append a transaction."""
+    def add(self, transaction: Transaction, outcome: Outcome, source: Source) -> bytes:
+        """Append a transaction; what it publishes is returned."""
+        spelled = encode_record(outcome.record)
+        self.before = None
         self.transactions.append(transaction)
         self.sources.append(source)
-        self.outcomes.append(outcome)
-        self.length += packed_bytes(type(outcome.record))
+        self.records.append(outcome.record)
+        self.spelled += spelled
+        self.length += len(spelled)
         self.note(outcome.events)
+        return spelled
+
+
+@dataclass(slots=True)
+class _Met:
+    """What came of an order's meetings."""
+
+    fills: list[Fill]
+    outcomes: list[Outcome]
+    spelled: list[bytes]
 
 
 class Engine:
@@ -242,7 +276,7 @@ class Engine:
 
     def _place(self, entry: PlaceOrder) -> Effects | Reason:
         signed, order = entry.signed, entry.signed.order
-        batch = self._batch()
+        self._batch()
         reason = self.order_rejection(order, entry.time)
         if reason is None:
             reason = self._signature_rejection(order.account, ORDER_TAG, order, signed)
@@ -256,9 +290,8 @@ class Engine:
         taker = Entry(signed, sequence, order.lots)
         self.seen[order.account, order.slot] = order.number
         self._changes.seen[order.account, order.slot] = order.number
-        fills: list[Fill] = []
-        first = len(batch.outcomes)
-        left = self.book.place(taker, lambda maker, taker, lots: self._meet(maker, taker, lots, fills))
+        met = _Met([], [], [])
+        left = self.book.place(taker, lambda maker, taker, lots: self._meet(maker, taker, lots, met))
         for one in left:
             if one.entry is not taker:
                 self._changes.leave(one.entry)
@@ -267,13 +300,14 @@ class Engine:
         return Effects(
             sequence,
             entry.time,
-            tuple(fills),
+            tuple(met.fills),
             (*departed, *left),
             taker,
-            tuple(batch.outcomes[first:]),
+            tuple(met.outcomes),
+            tuple(met.spelled),
         )
 
-    def _meet(self, maker: Entry, taker: Entry, lots: int, fills: list[Fill]) -> Attempt:
+    def _meet(self, maker: Entry, taker: Entry, lots: int, met: _Met) -> Attempt:
         """Try a trade; where the rules refuse it, find out whose order is unfit."""
         buyer_is_maker = maker.order.side is Side.BUY
         buy, sell = (maker.signed, taker.signed) if buyer_is_maker else (taker.signed, maker.signed)
@@ -284,12 +318,13 @@ class Engine:
             return Attempt.TAKER_UNFIT if rejection is None else Attempt.MAKER_UNFIT
         buy_from, sell_from = (maker, taker) if buyer_is_maker else (taker, maker)
         source = Source(buy_from.sequence, sell_from.sequence, buyer_is_maker, lots)
-        self._batch().add(trade, outcome, source)
+        met.spelled.append(self._batch().add(trade, outcome, source))
+        met.outcomes.append(outcome)
         self.state = outcome.state
         traded = outcome.events[-1]
         if not isinstance(traded, Traded):
             raise TypeError("a trade ends with what was traded")
-        fills.append(Fill(traded, maker, taker))
+        met.fills.append(Fill(traded, maker, taker))
         return Attempt.TRADED
 
     def _signature_rejection(
@@ -322,10 +357,16 @@ class Engine:
         outcome = apply_transaction(self.state, entry.transaction, self.check)
         if isinstance(outcome, Rejection):
             return outcome
-        batch.add(entry.transaction, outcome, Source(self.sequence + 1))
+        spelled = batch.add(entry.transaction, outcome, Source(self.sequence + 1))
         self.state = outcome.state
         departed = self._expire(entry.time) + self._drop_dead(outcome)
-        return Effects(self.sequence + 1, entry.time, departed=tuple(departed), outcomes=(outcome,))
+        return Effects(
+            self.sequence + 1,
+            entry.time,
+            departed=tuple(departed),
+            outcomes=(outcome,),
+            spelled=(spelled,),
+        )
 
     def _open_batch(self, entry: OpenBatch) -> Effects | Reason:
         if self._open is not None:
@@ -335,25 +376,35 @@ class Engine:
         if isinstance(opened, Rejection):
             return opened
         current, event = opened
-        served: list[tuple[QueuedItem, Outcome]] = []
+        served: list[Outcome] = []
         for queued in entry.items:
             outcome = serve_item(current, queued, self.check)
             if isinstance(outcome, Rejection):
                 return outcome
-            served.append((queued, outcome))
+            served.append(outcome)
             current = outcome.state
         items = sum(len(encode_queued_item(queued)) for queued in entry.items)
-        batch = _OpenBatch(before, tuple(served), word_bytes(BatchHeader) + items)
+        batch = _OpenBatch(
+            None if served else before,
+            before.system.queue_position,
+            entry.items,
+            word_bytes(BatchHeader) + items,
+        )
         batch.note((event,))
-        for _, outcome in served:
+        for outcome in served:
             batch.note(outcome.events)
         self._open, self.state = batch, current
         departed = self._expire(entry.time)
-        for _, outcome in served:
+        for outcome in served:
             departed += self._drop_dead(outcome)
         departed += self._drop_expired_groups(entry.time)
-        outcomes = tuple(outcome for _, outcome in served)
-        return Effects(self.sequence + 1, entry.time, departed=tuple(departed), outcomes=outcomes)
+        return Effects(
+            self.sequence + 1,
+            entry.time,
+            departed=tuple(departed),
+            outcomes=tuple(served),
+            spelled=tuple(type(outcome.events[-1]).__name__.encode() for outcome in served),
+        )
 
     def _drop_dead(self, outcome: Outcome) -> list[Departed]:
         """Take out orders that a raised floor or a new key has killed."""
@@ -380,30 +431,26 @@ class Engine:
         return [self._leave(entry, Departure.DELISTED) for entry in dead]
 
     def _close_batch(self, entry: CloseBatch) -> Effects:
-        batch = self._batch()
-        outcomes = tuple(batch.outcomes)
-        is_empty = not batch.items and not outcomes
-        if is_empty and self.sequence - self._sealed_at < INPUTS_PER_CHECKPOINT:
+        batch, system = self._batch(), self.state.system
+        if batch.before is not None and self.sequence - self._sealed_at < INPUTS_PER_CHECKPOINT:
             # Orders that only rest need no batch on Ethereum: this one never was.
             self._open, self.state = None, batch.before
             return Effects(self.sequence + 1, entry.time)
-        before, system = batch.before, self.state.system
-        content = publish(before, system.time, batch.items, outcomes)
+        content = BatchContent(
+            BatchNumber(system.batch_number),
+            system.time,
+            batch.queue_start,
+            batch.items,
+            tuple(batch.records),
+            tuple(batch.claims),
+        )
         sealed = SealedBatch(
-            Batch(
-                BatchNumber(system.batch_number),
-                system.time,
-                before.system.queue_position,
-                tuple(queued for queued, _ in batch.items),
-                tuple(batch.transactions),
-            ),
+            Batch(content.number, content.time, content.queue_start, batch.items, tuple(batch.transactions)),
             content,
-            encode_batch(content),
+            encode_batch(content, bytes(batch.spelled)),
             tuple(batch.sources),
             batch.leaves_before,
             batch.leaves_after,
-            before,
-            self.state,
             self.sequence + 1,
             self._changes,
         )

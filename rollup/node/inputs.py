@@ -129,7 +129,7 @@ def kind_of_input(entry: Input) -> InputKind:
             return InputKind.CLOSE
 
 
-def _words(instance: object) -> bytes:
+def words_of(instance: object) -> bytes:
     """The same bytes as `rollup.fields.to_words` for the small classes of every order, three times as fast."""
     kind = type(instance)
     sizes = _SIZES.get(kind)
@@ -149,9 +149,9 @@ def encode_input(entry: Input) -> bytes:
         case OpenBatch():
             return time + b"".join(_encode_queued(queued) for queued in entry.items)
         case PlaceOrder():
-            return time + _words(entry.signed)
+            return time + words_of(entry.signed)
         case CancelOrder():
-            return time + _words(entry.request)
+            return time + words_of(entry.request)
         case SubmitTransaction():
             return time + encode_transaction(entry.transaction)
         case CloseBatch():

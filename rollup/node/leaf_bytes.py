@@ -14,9 +14,9 @@ All big-endian.
 from __future__ import annotations
 
 from struct import Struct
-from typing import cast
+from typing import Any
 
-from rollup.authority import Coordinate, TradingKey
+from rollup.authority import TradingKey
 from rollup.instruments import Group, SeriesId
 from rollup.state import (
     Account,
@@ -34,12 +34,8 @@ from rollup.units import (
     BatchNumber,
     ChainId,
     GroupId,
-    Nonce,
-    OrderNumber,
     QueuePosition,
     RatePerMillion,
-    SlotIndex,
-    SuiteId,
     Ticks,
     Time,
     UnderlyingId,
@@ -53,7 +49,9 @@ _GROUP = Struct(">BHHQIIIIqq")
 _SERIES = Struct(">Q")
 _SYSTEM = Struct(">BQ20sIIQQIHHI")
 _NO_KEY = (0,) * 14
-_KEY_LENGTH = 14
+_KEY_X, _KEY_Y, _AFTER_KEY = slice(5, 12), slice(12, 19), slice(19, 22)
+"""Where an account's numbers have the key's coordinates, and nonce, floor and cash behind them."""
+
 _SLOT_KIND, _ACCOUNT_KIND, _GROUP_KIND, _SYSTEM_KIND = range(4)
 
 
@@ -111,31 +109,21 @@ def decode_leaf(encoded: bytes) -> Leaf:
     """Read a leaf."""
     kind = encoded[0]
     if kind == _SLOT_KIND:
-        _, account, slot, number, filled = _SLOT.unpack(encoded)
-        return OrderSlot(AccountId(account), SlotIndex(slot), OrderNumber(number), filled)
+        numbers: Any = _SLOT.unpack(encoded)
+        return OrderSlot(*numbers[1:])
     if kind == _ACCOUNT_KIND:
         return _decode_account(encoded)
     return _decode_group(encoded) if kind == _GROUP_KIND else _decode_system(encoded)
 
 
 def _decode_account(encoded: bytes) -> Account:
-    _, account, owner, has_key, suite, *numbers, nonce, floor, cash = _ACCOUNT.unpack_from(encoded)
-    key = None
-    if has_key:
-        x, y = cast("Coordinate", tuple(numbers[:7])), cast("Coordinate", tuple(numbers[7:_KEY_LENGTH]))
-        key = TradingKey(SuiteId(suite), x, y)
-    positions = tuple(
-        [Position(SeriesId(series), lots) for series, lots in _POSITION.iter_unpack(encoded[_ACCOUNT.size :])]
-    )
-    return Account(
-        AccountId(account),
-        Address(int.from_bytes(owner)),
-        key,
-        Nonce(nonce),
-        OrderNumber(floor),
-        Amount(cash),
-        positions,
-    )
+    # A restart reads a hundred thousand of these: no quantity is named twice.
+    numbers: Any = _ACCOUNT.unpack_from(encoded)
+    owner: Any = int.from_bytes(numbers[2])
+    key = TradingKey(numbers[4], numbers[_KEY_X], numbers[_KEY_Y]) if numbers[3] else None
+    positions = tuple(map(Position._make, _POSITION.iter_unpack(encoded[_ACCOUNT.size :])))
+    nonce, floor, cash = numbers[_AFTER_KEY]
+    return Account(numbers[1], owner, key, nonce, floor, cash, positions)
 
 
 def _decode_group(encoded: bytes) -> Group:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
+from time import time
 from typing import TYPE_CHECKING, Any, Final
 
 from rollup.node.deployment import House, Parties, Terms, contract_at, deploy_house
@@ -126,7 +127,8 @@ def begin_elsewhere(ethereum: Ethereum, operator: LocalAccount, today: int) -> t
     contract = contract_at(ethereum, "ClearingHouse", house.contract)
     if house.genesis_time + terms.timelock >= today or not _can_travel(ethereum):
         return house, False
-    list_market(ethereum, contract, operator, today - LISTING_SECONDS, lambda time: _travel(ethereum, time))
+    # Its clock goes on from where it is set: behind this machine's, every batch would wait until it is no more ahead.
+    list_market(ethereum, contract, operator, today, lambda _: _travel(ethereum, int(time())))
     return house, True
 
 
@@ -142,7 +144,7 @@ def _can_travel(ethereum: Ethereum) -> bool:
     return _ask(ethereum, "evm_setNextBlockTimestamp", newest + 1)
 
 
-def _travel(ethereum: Ethereum, time: int) -> None:
-    _ask(ethereum, "evm_setNextBlockTimestamp", time)
+def _travel(ethereum: Ethereum, block_time: int) -> None:
+    _ask(ethereum, "evm_setNextBlockTimestamp", block_time)
     _ask(ethereum, "evm_mine")
     ethereum.look_at_clock()

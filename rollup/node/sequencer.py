@@ -4,7 +4,7 @@
                                                        └─ closed batch ──► tree, root ──► checkpoint ──► tell
 
 One asyncio loop decides the order of everything.
-Signatures, disk and tree run in threads beside it, so three groups of submissions are under way at any time.
+Disk, tree and large groups of signatures have threads beside it.
 The engine runs ahead of the disk by at most what nobody has been told yet.
 
 Longer than 500 lines because the order in which these steps wait for each other is one argument, read in one place.
@@ -41,6 +41,7 @@ from rollup.node.inputs import (
 )
 from rollup.node.metrics import Metrics
 from rollup.node.news import batch_news, level_news, open_batch_news, stored_batch_news, trade_news
+from rollup.node.pace import Pace, in_pieces
 from rollup.node.ports import Clock, QueueSource
 from rollup.node.refusals import Refusal
 from rollup.node.replay import ReplayError, Restart, replay
@@ -72,8 +73,8 @@ class SequencerSettings:
     """Age of the open batch at which it is closed, if anything is in it."""
     queue_seconds: float = 1.0
     """Age of the open batch at which it makes way for waiting queue items."""
-    queue_items: int = 1000
-    """Queue items one batch serves: 60 bytes each in the data, so that a flood of them cannot fill it."""
+    queue_items: int = 200
+    """Queue items one batch serves: in twenty milliseconds, twice what a block of Ethereum can queue."""
     waiting: int = 4096
     """Submissions that may wait; beyond it the answer is `busy`."""
     group_size: int = 256
@@ -108,6 +109,13 @@ class _Group:
     news: list[News]
     sealed: list[SealedBatch]
 
+    def join(self, later: _Group) -> None:
+        """Take in what came afterwards."""
+        self.rows += later.rows
+        self.receipts += later.receipts
+        self.news += later.news
+        self.sealed += later.sealed
+
 
 class Sequencer:
     """Runs in one event loop, from `start` to `stop`."""
@@ -135,10 +143,11 @@ class Sequencer:
         self._waiting: deque[_Waiting] = deque()
         self._settlements: deque[tuple[AccountId, GroupId]] = deque()
         self._wake = asyncio.Event()
-        self._to_commit: asyncio.Queue[_Group | None] = asyncio.Queue(2)
+        self._to_commit: asyncio.Queue[_Group | None] = asyncio.Queue(GROUPS_AHEAD)
         self._to_checkpoint: asyncio.Queue[SealedBatch | None] = asyncio.Queue(8)
         self._opened_at = 0.0
         self._told_at = 0.0
+        self._thresholds: tuple[int, int, int] | None = None
         self._is_due = False
         self._is_stopping = False
         self._tasks: list[asyncio.Task[None]] = []
@@ -153,6 +162,7 @@ class Sequencer:
         began = perf_counter()
         sys.setswitchinterval(SWITCH_SECONDS)
         # What is loaded stays; the collector would walk it again and again, in the middle of somebody's order.
+        thresholds = gc.get_threshold()
         gc.disable()
         loop = asyncio.get_running_loop()
         loading = loop.run_in_executor(self._verifying, load_kernels)
@@ -168,7 +178,9 @@ class Sequencer:
         unsaved, replayed = replay(engine, self.directory.journal, checkpoint, self.feed)
         await loading
         gc.freeze()
+        gc.set_threshold(YOUNG_OBJECTS, NEVER, NEVER)
         gc.enable()
+        self._thresholds = thresholds
         self.restart = Restart(
             engine.sequence,
             replayed,
@@ -210,6 +222,9 @@ class Sequencer:
         for executor in (self._verifying, self._writing, self._hashing):
             executor.shutdown()
         self.directory.close()
+        if self._thresholds is not None:
+            gc.set_threshold(*self._thresholds)
+            gc.unfreeze()
         for result in results:
             if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
                 raise result
@@ -293,8 +308,11 @@ class Sequencer:
             return
         messages = [message for _, message in signed]
         began = perf_counter()
-        loop = asyncio.get_running_loop()
-        answers = await loop.run_in_executor(self._verifying, verified_together, messages)
+        if len(messages) <= SIGNATURES_IN_LOOP:
+            answers = verified_together(messages)
+        else:
+            loop = asyncio.get_running_loop()
+            answers = await loop.run_in_executor(self._verifying, verified_together, messages)
         self.metrics.timing("verification", perf_counter() - began)
         self.metrics.count("signatures_verified", by=len(messages))
         for (waiting, message), is_valid in zip(signed, answers, strict=True):
@@ -433,26 +451,40 @@ class Sequencer:
     async def _commit_forever(self) -> None:
         """Write groups to the journal, then acknowledge and tell."""
         loop = asyncio.get_running_loop()
+        group: _Group | None = None
+        is_last = False
         try:
-            while (group := await self._to_commit.get()) is not None:
+            while not is_last and (group := await self._to_commit.get()) is not None:
+                # Whatever has gathered during the last wait for the disk shares the next one.
+                while not self._to_commit.empty() and not is_last:
+                    more = self._to_commit.get_nowait()
+                    is_last = more is None
+                    if more is not None:
+                        group.join(more)
                 began = perf_counter()
                 await loop.run_in_executor(self._writing, self.directory.journal.append, group.rows)
-                now = perf_counter()
-                self.metrics.timing("journal_commit", now - began)
-                for waiting, receipt in group.receipts:
-                    if waiting is not None:
-                        _answer(waiting, receipt)
-                        self.metrics.timing("admission", now - waiting.since)
-                for news in group.news:
-                    self.feed.tell(news)
+                self._acknowledge(group, perf_counter() - began)
                 for sealed in group.sealed:
                     await self._to_checkpoint.put(sealed)
         finally:
             self._is_stopping = True
             self._wake.set()
+            # After a failure this is what was not written; what was acknowledged has its answer already.
+            self._abandon(group)
             while not self._to_commit.empty():
                 self._abandon(self._to_commit.get_nowait())
             await self._to_checkpoint.put(None)
+
+    def _acknowledge(self, group: _Group, seconds: float) -> None:
+        """Answer and tell what is on the disk."""
+        now = perf_counter()
+        self.metrics.timing("journal_commit", seconds)
+        for waiting, receipt in group.receipts:
+            if waiting is not None:
+                _answer(waiting, receipt)
+                self.metrics.timing("admission", now - waiting.since)
+        for news in group.news:
+            self.feed.tell(news)
 
     def _abandon(self, group: _Group | None) -> None:
         for waiting, _ in group.receipts if group else ():
@@ -482,13 +514,18 @@ class Sequencer:
             self.feed.tell(stored_batch_news(stored))
 
     def _write_down(self, sealed: SealedBatch) -> None:
-        """Compute a batch's root and write its checkpoint."""
-        if self._tree is None:
+        """Compute a batch's root and write its checkpoint, a piece at a time: the loop goes first."""
+        tree, pace = self._tree, Pace()
+        if tree is None:
             raise RuntimeError("the tree is built before the first batch is written down")
-        self._tree = self._tree.updated(sealed.after)
-        self.root = self._tree.root
-        self.directory.checkpoints.write(sealed, self.root)
+        # Neighbours together, so that the pieces share few nodes above them.
+        for places in in_pieces(sorted(sealed.after), pace):
+            tree = tree.updated({place: sealed.after[place] for place in places})
+        self._tree, self.root = tree, tree.root
+        self.directory.checkpoints.write(sealed, tree.root, pace)
         self.directory.journal.fold()
+        # What has grown old stays; walking it again would keep everybody waiting.
+        gc.freeze()
 
 
 SWITCH_SECONDS: Final = 0.0005
@@ -499,6 +536,21 @@ The loop must not wait five milliseconds for the tree's thread each time it come
 
 TELL_SECONDS: Final = 0.25
 """How often the open batch is told of: people watch it, nobody counts on it."""
+
+SIGNATURES_IN_LOOP: Final = 16
+"""So many are verified on the spot, in less than a millisecond: handing them to a thread and back takes longer."""
+
+GROUPS_AHEAD: Final = 2
+"""Groups that the engine may run ahead of the disk; they share the next wait for it.
+
+More would be smaller ones, and a group of one costs as much to verify as a group of sixteen.
+"""
+
+YOUNG_OBJECTS: Final = 20_000
+"""Objects that are made before the collector looks for cycles among them, in a millisecond."""
+
+NEVER: Final = 1 << 30
+"""The collector does not walk what is old: orders and versions of the state form no cycles."""
 
 LOOK_SECONDS: Final = 0.05
 """How often batch and queue are looked at when nothing else happens."""

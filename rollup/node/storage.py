@@ -4,9 +4,10 @@
     DIR/journal.sqlite      every input that was acknowledged, in order
     DIR/checkpoint.sqlite   leaves, book and batches as of the last batch written down
 
-Both are in WAL mode with synchronous=FULL: a commit that returned is on the disk.
-They are two files so that a checkpoint's thousands of rows never stand before an order's one.
+Both are in WAL mode. The journal is synchronous=FULL: a commit that returned is on the disk.
 A checkpoint only says what the journal says already; it makes a restart short, and losing the latest costs a replay.
+So it is synchronous=NORMAL, whole after a power cut though perhaps not the newest, and no order waits for its pages.
+They are two files so that a checkpoint's thousands of rows never stand before an order's one.
 The journal is never cut: the orders in it are what a batch is proved from.
 """
 
@@ -23,9 +24,11 @@ from struct import Struct
 from threading import Lock
 from typing import NamedTuple, Self
 
-from rollup.fields import from_words, to_words
+from rollup.fields import from_words
 from rollup.node.effects import SealedBatch, Source
+from rollup.node.inputs import words_of
 from rollup.node.leaf_bytes import decode_leaf, encode_leaf
+from rollup.node.pace import Pause, in_pieces, no_pause
 from rollup.orders import SignedOrder
 from rollup.state import SYSTEM_INDEX, Leaf, LeafIndex, State
 from rollup.units import AccountId, BatchNumber, OrderNumber, SlotIndex
@@ -164,13 +167,13 @@ class LockFile:
         os.close(self._file)
 
 
-def open_database(path: Path, tables: str) -> sqlite3.Connection:
+def open_database(path: Path, tables: str, synchronous: str = "FULL") -> sqlite3.Connection:
     """Open a file, or make it, and insist on its version."""
     is_new = not path.exists() or path.stat().st_size == 0
     connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, cached_statements=64)
     try:
         connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(f"PRAGMA synchronous={synchronous}")
         if is_new:
             connection.executescript(f"BEGIN; {tables} PRAGMA user_version={DATA_DIRECTORY_VERSION}; COMMIT;")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -245,7 +248,7 @@ class Checkpoints:
     """State, book and batches as of the last batch written. One thread writes; any may read."""
 
     def __init__(self, path: Path) -> None:
-        self._connection = open_database(path, _CHECKPOINT_TABLES)
+        self._connection = open_database(path, _CHECKPOINT_TABLES, synchronous="NORMAL")
         self._reader = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._reader_lock = Lock()
 
@@ -288,23 +291,29 @@ class Checkpoints:
         sequence, root = (0, None) if last is None else (last[0], _root_from_bytes(last[1]))
         return Checkpoint(State(VersionedMap(leaves)), sequence, root, resting, seen)
 
-    def write(self, sealed: SealedBatch, root: tuple[int, ...]) -> None:
-        """Write down a batch and everything it changed."""
+    def write(self, sealed: SealedBatch, root: tuple[int, ...], pause: Pause = no_pause) -> None:
+        """Write down a batch and everything it changed, resting between the pieces if anybody is to be let past."""
         book = sealed.book
+        undo = b"".join(_undo_bytes(piece) for piece in in_pieces([*sealed.before.items()], pause))
         with _transaction(self._connection) as connection:
-            connection.executemany(
-                "INSERT OR REPLACE INTO leaf VALUES (?, ?)",
-                [(place, encode_leaf(leaf)) for place, leaf in sealed.after.items()],
-            )
-            connection.executemany("DELETE FROM resting WHERE sequence = ?", [(one,) for one in book.left])
-            connection.executemany(
-                "INSERT OR REPLACE INTO resting VALUES (?, ?)",
-                [(sequence, to_words(entry.signed)) for sequence, entry in book.joined.items()],
-            )
-            connection.executemany(
-                "INSERT OR REPLACE INTO seen VALUES (?, ?)",
-                [(account << 8 | slot, number) for (account, slot), number in book.seen.items()],
-            )
+            for leaves in in_pieces([*sealed.after.items()], pause):
+                connection.executemany(
+                    "INSERT OR REPLACE INTO leaf VALUES (?, ?)",
+                    [(place, encode_leaf(leaf)) for place, leaf in leaves],
+                )
+            for gone in in_pieces([*book.left], pause):
+                connection.executemany("DELETE FROM resting WHERE sequence = ?", [(one,) for one in gone])
+            for joined in in_pieces([*book.joined.items()], pause):
+                connection.executemany(
+                    "INSERT OR REPLACE INTO resting VALUES (?, ?)",
+                    [(sequence, words_of(entry.signed)) for sequence, entry in joined],
+                )
+            for seen in in_pieces([*book.seen.items()], pause):
+                connection.executemany(
+                    "INSERT OR REPLACE INTO seen VALUES (?, ?)",
+                    [(account << 8 | slot, number) for (account, slot), number in seen],
+                )
+            pause()
             connection.execute(
                 "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
@@ -315,7 +324,7 @@ class Checkpoints:
                     len(sealed.batch.transactions),
                     sealed.published,
                     b"".join(_SOURCE.pack(*source) for source in sealed.sources),
-                    _undo_bytes(sealed.before),
+                    undo,
                     Stage.SEALED,
                 ),
             )
@@ -394,9 +403,9 @@ def _root_from_bytes(encoded: bytes) -> tuple[int, ...]:
     return tuple(int.from_bytes(encoded[start : start + 4]) for start in range(0, len(encoded), 4))
 
 
-def _undo_bytes(before: dict[LeafIndex, Leaf | None]) -> bytes:
+def _undo_bytes(before: Sequence[tuple[LeafIndex, Leaf | None]]) -> bytes:
     pieces = []
-    for place, leaf in before.items():
+    for place, leaf in before:
         encoded = b"" if leaf is None else encode_leaf(leaf)
         pieces += [_UNDO.pack(place, len(encoded)), encoded]
     return b"".join(pieces)

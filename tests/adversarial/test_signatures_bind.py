@@ -97,15 +97,15 @@ def test_a_response_above_the_order_is_refused() -> None:
     small = specimen.chain_rows(GENERATOR, 5, (7, 8, 9, 10))
     large = specimen.chain_rows(GENERATOR, 5 + ORDER, (7, 8, 9, 10))
     assert (small.chains.results == large.chains.results).all()
-    assert specimen.broken_in_table(signature.fill(small, signature.LOG_BLOCK)) == set()
-    assert specimen.broken_in_table(signature.fill(large, signature.LOG_BLOCK)) == {
+    assert specimen.broken_in_table(signature.fill(small, small.keys[:, :1], signature.LOG_BLOCK)) == set()
+    assert specimen.broken_in_table(signature.fill(large, large.keys[:, :1], signature.LOG_BLOCK)) == {
         "the response is below the order"
     }
 
 
 def test_the_order_itself_is_no_response() -> None:
     rows = specimen.chain_rows(GENERATOR, ORDER, (7, 8, 9, 10))
-    assert specimen.broken_in_table(signature.fill(rows, signature.LOG_BLOCK)) == {
+    assert specimen.broken_in_table(signature.fill(rows, rows.keys[:, :1], signature.LOG_BLOCK)) == {
         "the response is below the order"
     }
 
@@ -113,7 +113,7 @@ def test_the_order_itself_is_no_response() -> None:
 def test_a_response_far_above_the_order_is_refused() -> None:
     rows = specimen.chain_rows(GENERATOR, (1 << 217) - 1, (7, 8, 9, 10))
     assert "the high part is not above the order's" in specimen.broken_in_table(
-        signature.fill(rows, signature.LOG_BLOCK)
+        signature.fill(rows, rows.keys[:, :1], signature.LOG_BLOCK)
     )
 
 
@@ -237,7 +237,7 @@ def _chain_with_a_free_slope(free_slope: Element) -> signature.SignatureRows:
 
 def test_an_exceptional_addition_cannot_be_hidden_by_a_zero_inverse() -> None:
     rows = _chain_with_a_free_slope((1, 2, 3, 4, 5, 6, 7))
-    assert specimen.broken_in_table(signature.fill(rows, signature.LOG_BLOCK)) == {"P and T differ in x"}
+    assert specimen.broken_in_table(signature.fill(rows, rows.keys[:, :1], signature.LOG_BLOCK)) == {"P and T differ in x"}
 
 
 def test_a_free_slope_would_have_led_anywhere() -> None:

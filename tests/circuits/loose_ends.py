@@ -65,9 +65,13 @@ def loose_ends(found: Findings, bus: Bus) -> Counter[tuple[int, ...]]:
     ends: Counter[tuple[int, ...]] = Counter()
     for message in found.messages:
         if message.bus == bus.name:
-            values = tuple(value if value < PRIME // 2 else value - PRIME for value in message.message)
-            ends[values] += message.sent - message.received
+            ends[centred(message.message)] += message.sent - message.received
     return ends
+
+
+def centred(values: Sequence[int]) -> tuple[int, ...]:
+    """Elements as the smallest integers, negative ones where they are nearer to zero."""
+    return tuple(value if value <= PRIME // 2 else value - PRIME for value in values)
 
 
 def inspected(
@@ -77,10 +81,10 @@ def inspected(
     return inspect(tables, traces, publics, is_montgomery=True)
 
 
-def changed(trace: Montgomery, table: Table, row: int, **cells: int) -> Montgomery:
+def changed(trace: Montgomery, table: Table, at: int, /, **cells: int) -> Montgomery:
     """A copy with other values in some columns of a row; blanks in a column's name are written as underscores."""
     names = {name.replace(" ", "_").replace("'", ""): place for place, name in enumerate(table.main_names)}
     copy = trace.copy()
     for name, value in cells.items():
-        copy[names[name], row] = encode(np.array([value]))[0]
+        copy[names[name], at] = encode(np.array([value]))[0]
     return copy

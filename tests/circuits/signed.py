@@ -78,7 +78,7 @@ def chain_rows(key: Point, response: int, challenges: tuple[int, int, int, int])
     digest = encode(np.array([*challenges, 0, 0, 0, 0]))[:, None]
     chains = run_chains(column, limbs, elements, has_witness=True)
     zero = np.zeros(1, np.uint32)
-    return signature.SignatureRows(zero, column, limbs, elements, digest, chains, zero, 49)
+    return signature.SignatureRows(zero, column, limbs, elements, digest, chains, zero, np.full(1, 49))
 
 
 def broken_in_table(trace: Montgomery) -> set[str]:

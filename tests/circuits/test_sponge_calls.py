@@ -99,6 +99,21 @@ def test_a_node_does_not_go_on_as_a_call_and_no_call_as_a_node() -> None:
         assert any(name.startswith("a call or a node begins") for name in _broken(forged))
 
 
+def test_no_call_breaks_off() -> None:
+    """Blocks without a digest that somebody asks for."""
+    trace, _ = poseidon.fill(_calls(), [], 5)
+    last = sum(group.rows for group in _calls()) - 1
+    trace[_control("is last"), last] = trace[_control("is live"), last] = 0
+    assert _broken(trace) == {"no call breaks off"}
+    full, _ = poseidon.fill(_calls()[:2], [], 3)
+    long, _ = poseidon.fill(_calls()[-1:], [], 3)
+    # The last two rows of the table become the first two of a call of three.
+    first = full.copy()
+    first[:, 5] = full[:, 7]
+    first[:, 6:] = long[:, :2]
+    assert "the last call ends in the table" in _broken(first)
+
+
 def test_a_table_of_nodes_alone_breaks_no_rule() -> None:
     trace, digests = poseidon.fill([], _nodes(), 3)
     assert digests == []

@@ -18,8 +18,6 @@ from cli import main
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
-START_SECONDS = 60.0
-
 
 @dataclass(frozen=True)
 class Ended:

@@ -25,7 +25,7 @@ MAX_CODE_BYTES = 24_576
 MAX_INITIAL_CODE_BYTES = 49_152
 """EIP-3860."""
 
-CONTRACTS = ("ClearingHouse", "PracticeToken", "RefusingVerifier")
+CONTRACTS = ("ClearingHouse", "PracticeToken", "RefusingVerifier", "StarkVerifier")
 
 
 @pytest.mark.skipif(

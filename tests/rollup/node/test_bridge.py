@@ -17,8 +17,14 @@ from web3.utils.address import get_create_address
 from benchmarks.clearing_workload import Market
 from prover.hash.poseidon import POSEIDON16_20
 from rollup.binding import PIECE_BYTES, data_hash, packed
-from rollup.node.bridge import Bridge, BridgeSettings, TakenBackError, chunks_of
-from rollup.node.ethereum import EmbeddedChain, Ethereum, EthereumError
+from rollup.node.bridge import Bridge, BridgeSettings, ForeignBatchesError, TakenBackError, chunks_of
+from rollup.node.ethereum import (
+    EmbeddedChain,
+    Ethereum,
+    EthereumError,
+    RevertedError,
+    url_without_secrets,
+)
 from rollup.node.sequencer import BYTES_PER_L1_TRANSACTION, Sequencer, SequencerSettings
 from rollup.node.storage import DataDirectory, Stage, StorageError
 from rollup.state import Deployment, State
@@ -203,6 +209,24 @@ def test_a_batch_the_contract_gave_back_is_published_again(venue: Venue, tmp_pat
     play(venue, tmp_path / "node", scene)
 
 
+def test_batches_that_another_directory_made_are_not_taken_for_its_own(venue: Venue, tmp_path: Path) -> None:
+    venue.deposit(ALICE, 100)
+
+    async def close_one(sequencer: Sequencer, bridge: Bridge) -> None:
+        bridge.read_queue(0)
+        await until(lambda: sequencer.directory.checkpoints.batch(1) is not None)
+        await bridge.look(sequencer)
+        assert bridge.published == 1
+
+    play(venue, tmp_path / "node", close_one)
+
+    async def begin_anew(sequencer: Sequencer, bridge: Bridge) -> None:
+        with pytest.raises(ForeignBatchesError, match=r"Ethereum holds batch 1, which .*/empty did not make"):
+            await bridge.run(sequencer)
+
+    play(venue, tmp_path / "empty", begin_anew)
+
+
 def test_a_reorganisation_above_what_was_served_is_survived(venue: Venue, tmp_path: Path) -> None:
     venue.deposit(ALICE, 100)
     bridge = venue.bridge()
@@ -276,6 +300,21 @@ def test_data_is_cut_as_the_contract_wants_it(length: int, claims: int) -> None:
     assert all(len(chunk) % PIECE_BYTES == 0 for chunk in chunks[:-1])
     assert len(chunks[-1]) >= claims * 28
     assert len(data_hash(published)) == 32
+
+
+def test_a_batch_that_the_contract_would_refuse_is_not_sent(venue: Venue) -> None:
+    blocks = venue.chain.web3.eth.block_number
+    bridge = venue.bridge()
+    with pytest.raises(RevertedError, match=r"the contract refuses seal: NoBatchBegun\(\)"):
+        bridge._send(venue.contract.functions.seal())
+    assert venue.chain.web3.eth.block_number == blocks
+
+
+def test_an_address_is_told_without_the_keys_that_providers_put_into_it() -> None:
+    assert (
+        url_without_secrets("https://name:secret@node.example:8545/v3/key?x=y") == "https://node.example:8545"
+    )
+    assert url_without_secrets("http://node.example/key") == "http://node.example"
 
 
 def test_an_address_where_nobody_answers_is_named() -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from rollup.node.chain_rpc import METHOD_UNKNOWN, REQUEST_FAILED, serve_chain
-from rollup.node.ethereum import Ethereum, EthereumError
+from rollup.node.chain_rpc import CALL_REVERTED, GIVE_ETHER, METHOD_UNKNOWN, REQUEST_FAILED, serve_chain
+from rollup.node.ethereum import PRACTICE_ETHER, Ethereum, EthereumError, RevertedError, revert_output
 from rollup.node.server import port_of
 from tests.rollup.node.desk import DOLLAR
 from tests.rollup.node.test_bridge import ALICE, Venue, build
@@ -62,6 +62,31 @@ def test_a_deposit_over_json_rpc_is_mined_and_seen(tmp_path: Path) -> None:
 async def ask(url: str, body: Any) -> Any:
     async with aiohttp.ClientSession() as session, session.post(url, json=body) as response:
         return await response.json()
+
+
+def test_a_revert_is_told_with_the_contracts_own_words_and_a_new_wallet_is_given_ether(
+    tmp_path: Path,
+) -> None:
+    def work(venue: Venue, url: str) -> None:
+        remote = Ethereum.at(url)
+        contract = remote.web3.eth.contract(address=venue.contract.address, abi=venue.contract.abi)
+        stranger = "0x" + "12" * 20
+        deposit = contract.functions.deposit(stranger, 5)
+        with pytest.raises(
+            RevertedError, match=r"the contract refuses deposit: DepositTooSmall\(5, 10000000\)"
+        ):
+            remote.refuse_failure(stranger, deposit)
+        call = {"to": contract.address, "data": deposit._encode_transaction_data()}
+        asked = {"id": 1, "method": "eth_call", "params": [call, "latest"]}
+        error = asyncio.run(ask(url, asked))["error"]
+        assert (error["code"], error["data"][:10]) == (CALL_REVERTED, "0x4a77f2fa")
+        assert revert_output("execution reverted: out of words") is None
+        assert revert_output("execution reverted: 12") is None
+        given = asyncio.run(ask(url, {"id": 2, "method": GIVE_ETHER, "params": [stranger]}))
+        assert given["result"].startswith("0x")
+        assert remote.web3.eth.get_balance(remote.web3.to_checksum_address(stranger)) == PRACTICE_ETHER
+
+    play(tmp_path, work)
 
 
 def test_what_is_not_answered_is_said(tmp_path: Path) -> None:

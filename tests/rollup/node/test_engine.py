@@ -309,14 +309,18 @@ def test_replaying_the_inputs_from_their_bytes_gives_the_same_state_book_and_fin
     assert first.seen == second.seen
     # The batches are what the rules make of them, and anyone reaches the same state from their data.
     assert rebuild(small_market().genesis, published, SepticSchnorr()) == first.state
+    state = small_market().genesis
     for sealed in batches:
-        outcome = apply_batch(sealed.state_before, sealed.batch, first.check)
+        outcome = apply_batch(state, sealed.batch, first.check)
         assert isinstance(outcome, BatchOutcome)
-        assert outcome.published == sealed.published
-        assert outcome.state == sealed.state_after
+        assert (outcome.published, outcome.content) == (sealed.published, sealed.content)
+        before, after = state.all_leaves(), outcome.state.all_leaves()
+        assert after == {**before, **sealed.after}
+        assert all(before.get(place) == leaf for place, leaf in sealed.before.items())
         changed = {place for place, leaf in sealed.before.items() if sealed.after[place] != leaf}
-        before, after = sealed.state_before.all_leaves(), sealed.state_after.all_leaves()
         assert changed == {place for place in after if before.get(place) != after[place]}
+        state = outcome.state
+    assert state == first.state
     assert sum(len(sealed.batch.transactions) for sealed in batches) > 20
 
 

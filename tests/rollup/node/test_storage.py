@@ -39,11 +39,12 @@ def test_an_input_is_written_once(tmp_path: Path) -> None:
         directory.journal.append(ROWS[1:])
 
 
-def test_every_commit_waits_for_the_disk(tmp_path: Path) -> None:
+def test_a_commit_of_the_journal_waits_for_the_disk_and_a_checkpoint_need_not(tmp_path: Path) -> None:
+    full, normal = 2, 1
     with DataDirectory(tmp_path) as directory:
-        for connection in (directory.journal._connection, directory.checkpoints._connection):
-            assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-            assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+        for file, expected in ((directory.journal, full), (directory.checkpoints, normal)):
+            assert file._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+            assert file._connection.execute("PRAGMA synchronous").fetchone() == (expected,)
 
 
 def test_a_second_node_in_one_directory_is_told_who_works_there(tmp_path: Path) -> None:

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+/// GF(p^5) = GF(p)[X] / (X^5 + X^2 - 1), p = 2^31 - 2^24 + 1, five coordinates to a word.
+///
+///     sent      twenty bytes, the constant coordinate first, as a proof holds it
+///     narrow    five lanes of 51 bits, the constant coordinate highest: every value outside this library
+///     wide      lanes of 85 bits in two words, coordinates 4, 3, 2 and 1, 0 from the low end up: sums of products
+///     map       the five narrow values e, eX, .., eX^4, wide: multiplying by e is then ten products
+///
+/// Lanes are reduced to [0, p) unless a comment says otherwise.
+library Extension {
+    uint256 internal constant PRIME = 0x7f000001;
+    uint256 internal constant LANE = (1 << 51) - 1;
+    uint256 internal constant ONE = 1 << 204;
+
+    /// p in every narrow lane: what keeps a difference of lanes from going below zero.
+    uint256 internal constant PRIMES =
+        PRIME | (PRIME << 51) | (PRIME << 102) | (PRIME << 153) | (PRIME << 204);
+
+    uint256 internal constant MAP_BYTES = 320;
+
+    /// Spread the twenty bytes at a place of the calldata.
+    /// @dev Warning: whether they are canonical is checked elsewhere, for many at once.
+    function received(uint256 cursor) internal pure returns (uint256 value) {
+        assembly ("memory-safe") {
+            let w := shr(96, calldataload(cursor))
+            value := or(
+                or(
+                    and(w, 0xffffffff),
+                    or(shl(19, and(w, shl(32, 0xffffffff))), shl(38, and(w, shl(64, 0xffffffff))))
+                ),
+                or(shl(57, and(w, shl(96, 0xffffffff))), shl(76, and(w, shl(128, 0xffffffff))))
+            )
+        }
+    }
+
+    /// Reduce lanes.
+    function reduced(uint256 value) internal pure returns (uint256 r) {
+        assembly ("memory-safe") {
+            r := mod(and(value, 0x7ffffffffffff), 0x7f000001)
+            r := or(r, shl(51, mod(and(shr(51, value), 0x7ffffffffffff), 0x7f000001)))
+            r := or(r, shl(102, mod(and(shr(102, value), 0x7ffffffffffff), 0x7f000001)))
+            r := or(r, shl(153, mod(and(shr(153, value), 0x7ffffffffffff), 0x7f000001)))
+            r := or(r, shl(204, mod(shr(204, value), 0x7f000001)))
+        }
+    }
+
+    function sum(uint256 left, uint256 right) internal pure returns (uint256) {
+        unchecked {
+            return reduced(left + right);
+        }
+    }
+
+    function difference(uint256 left, uint256 right) internal pure returns (uint256) {
+        unchecked {
+            return reduced(left + PRIMES - right);
+        }
+    }
+
+    /// Multiply by the rows of b written out: coordinate k of the product is the sum of a_i times (X^i b)_k.
+    function product(uint256 a, uint256 b) internal pure returns (uint256 r) {
+        assembly ("memory-safe") {
+            let b0 := shr(204, b)
+            let b1 := and(shr(153, b), 0x7ffffffffffff)
+            let b2 := and(shr(102, b), 0x7ffffffffffff)
+            let b3 := and(shr(51, b), 0x7ffffffffffff)
+            let b4 := and(b, 0x7ffffffffffff)
+            let b14 := add(b1, sub(0x7f000001, b4))
+            let b03 := add(b0, sub(0x7f000001, b3))
+            let b42 := add(b4, sub(0x7f000001, b2))
+            let f := shr(204, a)
+            let c0 := mul(f, b0)
+            let c1 := mul(f, b1)
+            let c2 := mul(f, b2)
+            let c3 := mul(f, b3)
+            let c4 := mul(f, b4)
+            f := and(shr(153, a), 0x7ffffffffffff)
+            c0 := add(c0, mul(f, b4))
+            c1 := add(c1, mul(f, b0))
+            c2 := add(c2, mul(f, b14))
+            c3 := add(c3, mul(f, b2))
+            c4 := add(c4, mul(f, b3))
+            f := and(shr(102, a), 0x7ffffffffffff)
+            c0 := add(c0, mul(f, b3))
+            c1 := add(c1, mul(f, b4))
+            c2 := add(c2, mul(f, b03))
+            c3 := add(c3, mul(f, b14))
+            c4 := add(c4, mul(f, b2))
+            f := and(shr(51, a), 0x7ffffffffffff)
+            c0 := add(c0, mul(f, b2))
+            c1 := add(c1, mul(f, b3))
+            c2 := add(c2, mul(f, b42))
+            c3 := add(c3, mul(f, b03))
+            c4 := add(c4, mul(f, b14))
+            f := and(a, 0x7ffffffffffff)
+            c0 := add(c0, mul(f, b14))
+            c1 := add(c1, mul(f, b2))
+            c2 := add(c2, mul(f, sub(add(b3, 0xfe000002), b14)))
+            c3 := add(c3, mul(f, b42))
+            c4 := add(c4, mul(f, b03))
+            r := or(
+                or(mod(c4, 0x7f000001), shl(51, mod(c3, 0x7f000001))),
+                or(
+                    shl(102, mod(c2, 0x7f000001)),
+                    or(shl(153, mod(c1, 0x7f000001)), shl(204, mod(c0, 0x7f000001)))
+                )
+            )
+        }
+    }
+
+    /// Take a base element off the constant coordinate.
+    function lessBase(uint256 value, uint256 base) internal pure returns (uint256) {
+        unchecked {
+            uint256 constantTerm = ((value >> 204) + PRIME - base) % PRIME;
+            return (value & (ONE - 1)) | (constantTerm << 204);
+        }
+    }
+
+    /// Square so many times.
+    function raisedToTwoPower(uint256 value, uint256 logExponent) internal pure returns (uint256) {
+        for (; logExponent != 0; --logExponent) {
+            value = product(value, value);
+        }
+        return value;
+    }
+
+    /// Spread a narrow value into two words of wide lanes.
+    function widen(uint256 cursor, uint256 value) internal pure {
+        assembly ("memory-safe") {
+            mstore(
+                cursor,
+                or(
+                    and(value, 0x7ffffffffffff),
+                    or(shl(34, and(value, shl(51, 0x7ffffffffffff))), shl(68, and(value, shl(102, 0x7ffffffffffff))))
+                )
+            )
+            mstore(add(cursor, 32), or(and(shr(153, value), 0x7ffffffffffff), shl(85, shr(204, value))))
+        }
+    }
+
+    /// Reduce wide lanes and bring them together.
+    function narrow(uint256 low, uint256 high) internal pure returns (uint256 r) {
+        assembly ("memory-safe") {
+            let lane := 0x1fffffffffffffffffffff
+            r := mod(and(low, lane), 0x7f000001)
+            r := or(r, shl(51, mod(and(shr(85, low), lane), 0x7f000001)))
+            r := or(r, shl(102, mod(shr(170, low), 0x7f000001)))
+            r := or(r, shl(153, mod(and(high, lane), 0x7f000001)))
+            r := or(r, shl(204, mod(shr(85, high), 0x7f000001)))
+        }
+    }
+
+    /// Multiply by X: the top coordinate returns as X^5 = 1 - X^2.
+    function timesX(uint256 value) internal pure returns (uint256 r) {
+        unchecked {
+            uint256 top = value & LANE;
+            r = (value >> 51) | (top << 204);
+            uint256 square = (((r >> 102) & LANE) + PRIME - top) % PRIME;
+            return (r & ~(LANE << 102)) | (square << 102);
+        }
+    }
+
+    /// Write the map of a value.
+    function writeMap(uint256 cursor, uint256 value) internal pure {
+        unchecked {
+            for (uint256 end = cursor + MAP_BYTES; cursor < end; cursor += 64) {
+                widen(cursor, value);
+                value = timesX(value);
+            }
+        }
+    }
+
+    /// Multiply by the value of a map.
+    function mapped(uint256 map, uint256 value) internal pure returns (uint256) {
+        uint256 low;
+        uint256 high;
+        assembly ("memory-safe") {
+            let f := shr(204, value)
+            low := mul(f, mload(map))
+            high := mul(f, mload(add(map, 32)))
+            f := and(shr(153, value), 0x7ffffffffffff)
+            low := add(low, mul(f, mload(add(map, 64))))
+            high := add(high, mul(f, mload(add(map, 96))))
+            f := and(shr(102, value), 0x7ffffffffffff)
+            low := add(low, mul(f, mload(add(map, 128))))
+            high := add(high, mul(f, mload(add(map, 160))))
+            f := and(shr(51, value), 0x7ffffffffffff)
+            low := add(low, mul(f, mload(add(map, 192))))
+            high := add(high, mul(f, mload(add(map, 224))))
+            f := and(value, 0x7ffffffffffff)
+            low := add(low, mul(f, mload(add(map, 256))))
+            high := add(high, mul(f, mload(add(map, 288))))
+        }
+        return narrow(low, high);
+    }
+
+    /// Raise to the power p: linear, so that what X, .., X^4 become decides it.
+    function frobenius(uint256 value) internal pure returns (uint256) {
+        uint256 low;
+        uint256 high;
+        assembly ("memory-safe") {
+            let f := and(shr(153, value), 0x7ffffffffffff)
+            low := mul(f, 0x175c285e400000000000008fdea70e000000000000000250cf2)
+            high := add(shl(85, shr(204, value)), mul(f, 0xbbebfdd6000000000000045ecc3a0))
+            f := and(shr(102, value), 0x7ffffffffffff)
+            low := add(low, mul(f, 0x92af1d600000000000000a48575340000000000000119bee90))
+            high := add(high, mul(f, 0xc8501320000000000000000151662))
+            f := and(shr(51, value), 0x7ffffffffffff)
+            low := add(low, mul(f, 0xa814f6b80000000000000ac54d2d000000000000001e02e144))
+            high := add(high, mul(f, 0x34994b4800000000000001342862e))
+            f := and(value, 0x7ffffffffffff)
+            low := add(low, mul(f, 0x1ded7fcbc00000000000001117372c00000000000003d3d0ba1))
+            high := add(high, mul(f, 0xa2a787820000000000000443b54a6))
+        }
+        return narrow(low, high);
+    }
+
+    /// Invert a base element; zero stays zero.
+    function baseInverse(uint256 value) internal pure returns (uint256 result) {
+        result = 1;
+        unchecked {
+            for (uint256 exponent = PRIME - 2; exponent != 0; exponent >>= 1) {
+                if (exponent & 1 == 1) result = mulmod(result, value, PRIME);
+                value = mulmod(value, value, PRIME);
+            }
+        }
+    }
+
+    /// Invert through the norm: the product of all conjugates lies in the base field. Zero stays zero.
+    function inverse(uint256 value) internal pure returns (uint256) {
+        unchecked {
+            uint256 first = frobenius(value);
+            uint256 others = product(first, frobenius(first));
+            others = product(others, frobenius(frobenius(others)));
+            uint256 scale = baseInverse(product(value, others) >> 204);
+            return product(others, scale << 204);
+        }
+    }
+
+    /// Invert all of so many values in place; false if one of them is zero.
+    /// @dev The memory behind the free memory pointer is used.
+    function invertAll(uint256 cursor, uint256 count) internal pure returns (bool) {
+        unchecked {
+            uint256 running = ONE;
+            uint256 before;
+            assembly ("memory-safe") {
+                before := mload(0x40)
+            }
+            for (uint256 k = 0; k < 32 * count; k += 32) {
+                uint256 value;
+                assembly ("memory-safe") {
+                    mstore(add(before, k), running)
+                    value := mload(add(cursor, k))
+                }
+                running = product(running, value);
+            }
+            if (running == 0) return false;
+            running = inverse(running);
+            for (uint256 k = 32 * count; k != 0;) {
+                k -= 32;
+                uint256 value;
+                uint256 prefix;
+                assembly ("memory-safe") {
+                    value := mload(add(cursor, k))
+                    prefix := mload(add(before, k))
+                }
+                prefix = product(running, prefix);
+                assembly ("memory-safe") {
+                    mstore(add(cursor, k), prefix)
+                }
+                running = product(running, value);
+            }
+            return true;
+        }
+    }
+}
