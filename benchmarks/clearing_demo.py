@@ -10,8 +10,6 @@ import click
 from cli import Refused, json_option, print_json, progress_on_stderr
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from rollup.node.demo_report import DemoReport, Owner
 
 NOT_PROVED = (
@@ -79,7 +77,7 @@ def show_report(report: DemoReport) -> None:
     console.print(f"\nseed {report.seed}, {report.seconds:.1f} s; the same seed gives the same root.")
 
 
-def _what_happened(report: DemoReport, console: Console) -> None:
+def _what_happened(report: DemoReport, console: Any) -> None:
     table = _table("what happened", ("", "<"), ("", "<"))
     sealed = f"{len(report.batches)} batches sealed on the contract, {report.proved} proved"
     content = sum(batch.bytes for batch in report.batches)
@@ -101,7 +99,7 @@ def _what_happened(report: DemoReport, console: Console) -> None:
     console.print(table)
 
 
-def _who_owns_what(report: DemoReport, console: Console) -> None:
+def _who_owns_what(report: DemoReport, console: Any) -> None:
     table = _table(
         "who owns what, in dollars",
         ("who", "<"),
@@ -135,14 +133,14 @@ def _positions(owner: Owner) -> str:
     return "  ".join(f"{held.lots:+} {held.option[0].upper()}{held.strike}" for held in owner.holdings)
 
 
-def _refusals(report: DemoReport, console: Console) -> None:
+def _refusals(report: DemoReport, console: Any) -> None:
     table = _table("what was refused", ("attempt", "<"), ("reason", "<"))
     for refused in report.refusals:
         table.add_row(refused.attempt, refused.reason)
     console.print(table)
 
 
-def _books(report: DemoReport, console: Console) -> None:
+def _books(report: DemoReport, console: Any) -> None:
     table = _table("do the books balance", ("", "<"), ("must be", ">"), ("is", ">"), ("", "<"))
     for check in report.checks:
         verdict = "[green]yes[/]" if check.holds else "[bold red]NO[/]"

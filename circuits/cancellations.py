@@ -48,7 +48,7 @@ LIMB: Final = 1 << LIMB_BITS
 def constrain(air: AirBuilder) -> None:
     """State that the account signed the cancellation that is published, and raise its floor.
 
-    Assumes: clocks lie below 2^29; accounts hold nonce and floor in 16-bit limbs; an identity that has a key belongs to
+    Assumes: clocks lie below 2^29; the data bound words; accounts hold nonce and floor in 16-bit limbs; an identity that has a key belongs to
     an account.
     Guarantees: the account existed, its floor rises to the published one and its nonce by one; both stay in limbs.
     """
@@ -58,8 +58,9 @@ def constrain(air: AirBuilder) -> None:
     kept = air.columns(*KEPT)
     floor_borrow, nonce_carry, *next_nonce = air.columns(*WITNESS)
     account = Pieces.of_limbs([account_low, account_high], 24)
-    for limb in (account_low, *nonce, *floor, *next_nonce):
+    for limb in next_nonce:
         air.send(SIXTEEN_BITS, [limb], when=is_live)
+    # Soundness: the byte shares its word with the tag; the other limbs are words of their own, or the account's.
     air.send(TWO_BYTES, [account_high, 0], when=is_live)
 
     fields = {

@@ -55,8 +55,8 @@ WALKED: Final = (
 def constrain(air: AirBuilder) -> None:
     """State what a step does to its account.
 
-    Assumes: whoever sends a step has limbs of the change below 2^20 in size, lots below 2^24, `uses nonce` zero or one and
-    one of the three modes; forced steps and settlements name no lots.
+    Assumes: whoever sends a step has limbs of the change below 2^20 in size, lots below 2^24, `uses nonce` zero or one
+    and one of the three modes; forced steps and settlements name no lots.
     Guarantees: what the wire of `ACCOUNT_STEPS` says.
     """
     is_live = air.column("is live")
@@ -149,8 +149,8 @@ def _constrain_walks(
 ) -> None:
     """Which lists are walked, and what list the account has afterwards.
 
-    Soundness: what stays unwalked must have nothing to walk.  The other way round needs no rule: there is no walk without
-    a position.
+    Soundness: what stays unwalked must have nothing to walk.
+    The other way round needs no rule: there is no walk without a position.
     """
     is_walked, again, edits = walked["is walked"], walked["is walked again"], walked["edits"]
     middle, new_count, stamp = walked["middle count"], walked["new count"], walked["stamp"]
@@ -168,7 +168,9 @@ def _constrain_walks(
     air.assert_zero("a forced step edits nothing", is_forced * edits)
     air.assert_zero("what a forced settlement leaves is walked again", (is_forced - again) * middle)
     air.assert_zero("a list that is not walked keeps its count", (is_live - is_walked) * (middle - count))
-    air.assert_zero("a list that is not walked again keeps its count", (is_live - again) * (new_count - middle))
+    air.assert_zero(
+        "a list that is not walked again keeps its count", (is_live - again) * (new_count - middle)
+    )
     air.assert_equal(
         "a list's version is the clock of its last walk",
         walked["new version"],
@@ -219,13 +221,15 @@ class Rows:
     @cached_property
     def count(self) -> NDArray[np.int64]:
         """Positions held before."""
-        return np.bincount(self.held_step, minlength=len(self.clock)).astype(np.int64)
+        counted: NDArray[np.int64] = np.bincount(self.held_step, minlength=len(self.clock)).astype(np.int64)
+        return counted
 
     @cached_property
     def is_walked(self) -> NDArray[np.int64]:
         """Whether there is something to walk."""
         something = (self.count > 0) | (self.edit_lots != 0) | (self.mode == SETTLE_GROUP_MODE)
-        return something.astype(np.int64)
+        walked: NDArray[np.int64] = something.astype(np.int64)
+        return walked
 
     @cached_property
     def middle(self) -> NDArray[np.int64]:
@@ -350,4 +354,5 @@ def fill(rows: Rows, log_height: int) -> Montgomery:
 
 def _number(limbs: NDArray[np.int64]) -> NDArray[np.int64]:
     """Limbs that need not be normalised as one number, modulo 2^64."""
-    return limbs[0] + (limbs[1] << 16) + (limbs[2] << 32) + (limbs[3] << 48)
+    total: NDArray[np.int64] = limbs[0] + (limbs[1] << 16) + (limbs[2] << 32) + (limbs[3] << 48)
+    return total

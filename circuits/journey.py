@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from circuits.account_access import Content
+from circuits.buses import FORCED_MODE
 from circuits.group_access import GroupContent
 from rollup.authority import TradingKey
 from rollup.codec import QueuedItem
@@ -325,7 +326,8 @@ class Journey:
         for position in (*book.account.positions, *after.positions):
             self.group_book(group_of(position.series))
         if book.account.positions or after.positions:
-            book.version = clock
+            # A forced step walks twice: first to settle what is fixed, then for the margin of what is left.
+            book.version = clock + int(mode == FORCED_MODE and bool(after.positions))
         book.time, book.account = clock, after
         for settlement in settlements:
             group = self.group_book(settlement.group_before.group)

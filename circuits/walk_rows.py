@@ -122,7 +122,7 @@ class Walked:
     @cached_property
     def end(self) -> Integers:
         """Behind the last position of every group."""
-        return np.append(self.first[1:], len(self.walk))
+        return np.append(self.first, len(self.walk))[1:]
 
     @cached_property
     def group_of(self) -> Integers:
@@ -267,11 +267,13 @@ class Walked:
     @cached_property
     def is_kept(self) -> Integers:
         """Whether a position is in the new list."""
-        return (1 - self.is_settled[self.group_of]) * (self.lots != 0)
+        kept: Integers = (1 - self.is_settled[self.group_of]) * (self.lots != 0)
+        return kept
 
     def by_walk(self, groups: Integers, values: Integers) -> Integers:
         """Sums by walk."""
-        return np.bincount(groups, values, len(self.rows.clock)).astype(np.int64)
+        summed: Integers = np.bincount(groups, values, len(self.rows.clock)).astype(np.int64)
+        return summed
 
     @cached_property
     def new_count(self) -> Integers:
@@ -335,7 +337,9 @@ class _Filling:
         self._fill_carries()
         self._fill_tightness(slack)
 
-    def _put(self, name: str, starts: Integers | int, positions: Integers | int, ends: Integers | int) -> None:
+    def _put(
+        self, name: str, starts: Integers | int, positions: Integers | int, ends: Integers | int
+    ) -> None:
         column = self.columns[name]
         column[self.starts], column[self.positions], column[self.ends] = starts, positions, ends
 
@@ -415,9 +419,7 @@ class _Filling:
             self.columns[f"lots byte {i}"][self.positions] = size >> 8 * i & (0xFF if i < 2 else -1)
         for i in range(4):
             shift = 8 * i
-            self._put(
-                f"value byte {i}", 0, walked.value >> shift & 0xFF, walked.end_value >> shift & 0xFF
-            )
+            self._put(f"value byte {i}", 0, walked.value >> shift & 0xFF, walked.end_value >> shift & 0xFF)
 
     def _fill_slacks(self) -> Integers:
         """The slack of every row, and the limbs."""

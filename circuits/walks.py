@@ -21,14 +21,14 @@ old list has at most 32 entries, so a walk has at most 33 positions.
 
     slack      unsigned, 62 bits: limbs of 16, 16, 16 and 14 bits.  That it can be written down at all is the statement
                "payoff + requirement is not negative here".  Payoffs are below 2^61 in size, so is an honest requirement
-    slope      four bytes with 2^30 added, the top one below 2^7.  A slope is below 33 * 2^24 in size; its other spelling
-               modulo p would be outside [0, 2^31)
+    slope      four bytes with 2^30 added, the top one below 2^7.  A slope is below 33 * 2^24 in size; its other
+               spelling modulo p would be outside [0, 2^31)
     step       slack' = slack + slope * (y' - y), rows start and position of an open group
     side       |y - price| = slack, rows position of a priced group: below the price, or above it
     end        sum = slack - slope * y (priced), sum = 0 (open), in `sums`, below
 
-Each of the three is an equation X = 0 of integers with |X| < 2^62 + 2^61.1 (step: slack' - slack lies within 2^62, slope
-times a difference of values within 33 * 2^56; end: slack and requirement, or two slacks, and a payoff; side: 2^34).
+Each of the three is an equation X = 0 of integers with |X| < 2^62 + 2^61.1 (step: slack' - slack lies within 2^62, the
+slope times a difference of values within 33 * 2^56; end: a slack less a requirement, and a payoff; side: 2^34).
 It is stated modulo p and modulo 2^32, and p * 2^32 > 2^62.98, so X is zero.
 Modulo 2^32: two terms at the weights 1 and 2^16, below 2^27 in size, and two carries.
 
@@ -159,7 +159,10 @@ def _total(parts: Sequence[Expression]) -> Expression:
 
 def product_digits(left: Sequence[Expression], right: Sequence[Expression]) -> list[Expression]:
     """The product of numbers in bytes at the weights 2^0, 2^8, 2^16 and 2^24; what is above is left out."""
-    return [_total([left[i] * right[k - i] for i in range(len(left)) if 0 <= k - i < len(right)]) for k in range(4)]
+    return [
+        _total([left[i] * right[k - i] for i in range(len(left)) if 0 <= k - i < len(right)])
+        for k in range(4)
+    ]
 
 
 def _low_terms(digits: Sequence[Expression]) -> list[Expression]:
@@ -170,8 +173,8 @@ def _low_terms(digits: Sequence[Expression]) -> list[Expression]:
 def constrain(air: AirBuilder) -> None:
     """State what a walk is.
 
-    Assumes: `position lists` opens lists as the rules leave them (sorted, lots below 2^24 and none of them zero, at most
-    32); values of `series` rise with the rank inside a group; `holders` send flags that are zero or one.
+    Assumes: `position lists` opens lists as the rules leave them: sorted, at most 32 entries, lots below 2^24 and none
+    of them zero.  `holders` send flags that are zero or one.  Ranks of `series` rise with the strike inside a group.
     Guarantees: what the wire of `WALKS` says.
     """
     cells = _Cells(dict(zip(COLUMNS, air.columns(*COLUMNS), strict=True)))
@@ -192,13 +195,12 @@ def _constrain_order(air: AirBuilder, cells: _Cells) -> None:
     """Start, positions, end; the next group of the walk, or the next walk, or nothing."""
     below = cells.below
     start, position, end, last = (cells[name] for name in ("is start", "is position", "is end", "is last"))
-    air.on_first_row.assert_zero(
-        "the first row starts a walk or is dead", position + end
-    )
+    air.on_first_row.assert_zero("the first row starts a walk or is dead", position + end)
     air.assert_zero("the last row of a walk is an end", last * (1 - end))
     air.on_transition.assert_zero("a start is followed by a position", start * (1 - below["is position"]))
     air.on_transition.assert_zero(
-        "a position is followed by a position or an end", position * (1 - below["is position"] - below["is end"])
+        "a position is followed by a position or an end",
+        position * (1 - below["is position"] - below["is end"]),
     )
     air.on_transition.assert_zero(
         "an end that is not the walk's is followed by a start", (end - last) * (1 - below["is start"])
@@ -222,9 +224,7 @@ def _constrain_constants(air: AirBuilder, cells: _Cells) -> None:
     counted = {"old place": cells["was"], "new place": cells["is"], "edits": cells["takes edit"]}
     for name, step in counted.items():
         air.on_first_row.assert_zero(f"the first walk counts its {name} from zero", cells[name])
-        air.on_transition.assert_zero(
-            f"a walk counts its {name} from zero", (1 - goes_on) * below[name]
-        )
+        air.on_transition.assert_zero(f"a walk counts its {name} from zero", (1 - goes_on) * below[name])
         air.on_transition.assert_zero(
             f"a walk counts its {name}", goes_on * (below[name] - cells[name] - step)
         )
@@ -270,7 +270,9 @@ def _constrain_kinds(air: AirBuilder, cells: _Cells) -> None:
     air.assert_equal(
         "sides are taken by positions of priced groups", cells["takes side"], cells["is position"] * is_priced
     )
-    air.assert_equal("a priced group of a walk that settles is settled", cells["is settled"], end * is_priced * settles)
+    air.assert_equal(
+        "a priced group of a walk that settles is settled", cells["is settled"], end * is_priced * settles
+    )
 
 
 def _constrain_lists(air: AirBuilder, cells: _Cells) -> None:
@@ -286,14 +288,14 @@ def _constrain_lists(air: AirBuilder, cells: _Cells) -> None:
         position * (lots - cells["old lots"] - cells["takes edit"] * cells["edit lots"]),
     )
     # Soundness: this is where lots are below 2^24.
-    air.assert_zero("lots are a sign and bytes", position * (lots - cells.sign * _weighed(cells.lots_bytes, 8)))
+    air.assert_zero(
+        "lots are a sign and bytes", position * (lots - cells.sign * _weighed(cells.lots_bytes, 8))
+    )
     # Soundness: a list with an entry of nothing would be a second encoding of the same holdings.
     air.assert_zero("what is kept is something", is_kept * (lots * cells["inverse"] - 1))
     air.assert_zero("what is not kept for margin is nothing", (1 - settles) * (1 - is_kept) * lots)
     air.assert_zero("what is settled is not kept", settles * cells["takes side"] * is_kept)
-    air.assert_zero(
-        "what is passed is kept", settles * (position - cells["takes side"]) * (1 - is_kept)
-    )
+    air.assert_zero("what is passed is kept", settles * (position - cells["takes side"]) * (1 - is_kept))
     air.assert_zero(
         f"a new list has at most {MAX_POSITIONS} entries",
         cells["is last"] * ((cells["new place"] - (MAX_POSITIONS + 1)) * cells["inverse"] - 1),
@@ -309,7 +311,9 @@ def _constrain_edit(air: AirBuilder, cells: _Cells) -> None:
         "the edit names the option that takes it", takes * position * (cells["option"] - cells["edit option"])
     )
     air.assert_zero("no position takes the edit of a settlement", takes * position * settles)
-    air.assert_zero("an end takes the edit of its settlement", takes * cells["is end"] * (1 - cells["is settled"]))
+    air.assert_zero(
+        "an end takes the edit of its settlement", takes * cells["is end"] * (1 - cells["is settled"])
+    )
     # Soundness: whoever asks to settle one group settles no other.
     air.assert_zero(
         "a group that is settled unnamed is settled by force",
@@ -409,14 +413,13 @@ def _constrain_equations(air: AirBuilder, cells: _Cells) -> None:
     end_whole = end * (cells["sum"] + is_priced * cells.slack_element - slope * value)
     end_whole = end_whole - cells["is settled"] * PAYOFF_OFFSET
 
-    terms = [
-        steps * step_terms[i] + side * side_terms[i] + end * end_terms[i] for i in range(2)
-    ]
+    terms = [steps * step_terms[i] + side * side_terms[i] + end * end_terms[i] for i in range(2)]
     first, second = cells["carry 1"], cells["carry 2"]
     air.assert_zero("what stands at weight 1 is carried on", terms[0] - first * (1 << 16))
     air.assert_zero("what stands at weight 2^16 is carried on", terms[1] + first - second * (1 << 16))
     air.assert_zero(
-        "each step and side and end adds up modulo the prime", steps * step_whole + side * side_whole + end_whole
+        "each step and side and end adds up modulo the prime",
+        steps * step_whole + side * side_whole + end_whole,
     )
 
 
@@ -492,9 +495,7 @@ def _look_up(air: AirBuilder, cells: _Cells) -> None:
     """Bytes, limbs and carries."""
     live, start, end = cells.live, cells["is start"], cells["is end"]
     # Soundness: ranks that rise keep the list sorted, no series twice, and the kinks in the order of their prices.
-    air.send(
-        SIXTEEN_BITS, [cells["rank"].next - cells["rank"] - 1], when=cells["is position"].next
-    )
+    air.send(SIXTEEN_BITS, [cells["rank"].next - cells["rank"] - 1], when=cells["is position"].next)
     slope = [cells[f"slope byte {i}"] for i in range(4)]
     # Soundness: a top byte of 2^7 would spell some slopes twice.
     pairs = [cells.lots_bytes[:2], [cells.lots_bytes[2], slope[3] * 2], slope[:2], slope[2:]]

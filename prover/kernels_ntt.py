@@ -13,6 +13,7 @@ A column that does not fit the first-level cache is a matrix of rows, each a chu
     ..                                chunks: run through all other levels where they lie
 
 Within a chunk the last four levels pair rows of one vector: 16 vectors are transposed there, so that lanes are groups.
+Between tiles and chunks columns lie in buffers that stay in cache, each chunk followed by some padding.
 Reference twin of every kernel here: `prover.ntt.naive_evaluations` on plain integers.
 """
 
@@ -26,35 +27,38 @@ from prover.field.compiler import inline_kernel, kernel
 from prover.field.koalabear import PRIME
 from prover.field.simd import (
     address_of,
+    finish_streams,
     load_rows16_at,
-    multiply_fixed,
     prefetch_read_at,
     prefetch_write_at,
-    splat32,
     store_rows16_at,
+    stream_rows16_at,
     transpose16,
 )
-from prover.kernels_ntt_squares import quads_down, quads_up, scale_square, square_down, square_up
-from prover.kernels_ntt_steps import LINE, step_down2, step_down4, step_up2, step_up4, step_up4_scaled
+from prover.kernels_ntt_squares import quads_down, quads_up, scale_square, square_down, square_up, turn_square
+from prover.kernels_ntt_steps import LINE, step_down2, step_down4, step_up2, step_up4
 
 VECTOR = 64
 """Bytes of one vector of 16 lanes."""
 
-TILE = 512
+TILE = 1024
 """Bytes of each chunk in a tile.
 
-Chunks lie a power of two apart, so that their lines compete for the same few sets of every cache:
+Chunks of a matrix lie a power of two apart, so that their lines compete for the same few sets of every cache:
 with 128 bytes a pass took twice as long, while buffers of wider tiles outgrow the second-level cache.
 """
 
-GROUPS = 16
-"""Vectors, and lanes, of the squares that are transposed."""
-
 SQUARE = 1024
-"""Bytes of such a square: 256 elements."""
+"""Bytes of a square of 16 vectors, which is transposed: 256 elements."""
 
-TAIL_PAIRS = 15
-"""Pairs of factor and quotient for the last four levels of a square: 1 + 2 + 4 + 8."""
+PADDING = TILE
+"""Bytes after each chunk of a buffer: so its tiles spread evenly over the sets of a cache."""
+
+ROWS_AHEAD = 2
+"""A tile's rows in a matrix are fetched so many rows ahead; many more would compete for the same sets."""
+
+TURN_WORDS = 32
+"""Words of the factors that turn one square: a factor and a quotient for each of its vectors."""
 
 _P64 = np.uint64(PRIME)
 
@@ -71,35 +75,33 @@ def fetch_square(address: int, is_written: bool) -> None:
 
 @kernel
 def squares_down(
-    address: int, length: int, factors: Any, quotients: Any, tail: Any, first: int, following: int
+    source: int,
+    target: int,
+    length: int,
+    is_restored: bool,
+    is_streamed: bool,
+    factors: Any,
+    quotients: Any,
+    tail: Any,
+    turns: Any,
+    first: int,
+    next_source: int,
+    next_target: int,
 ) -> None:
-    """The last six levels of a chunk in place; squares stay transposed. The chunk at `following` is fetched ahead."""
+    """The last six levels of a chunk; its squares end up transposed or restored, and these may go past the caches."""
     for square in range(length // SQUARE):
-        fetch_square(following + square * SQUARE, False)
-        place = address + square * SQUARE
-        rows = quads_down(load_rows16_at(place, VECTOR), factors, quotients, 4 * (first + square))
-        done = square_down(transpose16(rows), tail, (first + square) * (TAIL_PAIRS * 32))
-        store_rows16_at(place, VECTOR, done)
-
-
-@kernel
-def squares_restored(address: int, length: int, factor: int, quotient: int, following: int) -> None:
-    """Transpose the squares of a chunk back, times one constant."""
-    f, q = splat32(factor), splat32(quotient)
-    for offset in range(0, length, SQUARE):
-        fetch_square(following + offset, True)
-        x = transpose16(load_rows16_at(address + offset, VECTOR))
-        scaled = (
-            multiply_fixed(x[0], f, q), multiply_fixed(x[1], f, q),
-            multiply_fixed(x[2], f, q), multiply_fixed(x[3], f, q),
-            multiply_fixed(x[4], f, q), multiply_fixed(x[5], f, q),
-            multiply_fixed(x[6], f, q), multiply_fixed(x[7], f, q),
-            multiply_fixed(x[8], f, q), multiply_fixed(x[9], f, q),
-            multiply_fixed(x[10], f, q), multiply_fixed(x[11], f, q),
-            multiply_fixed(x[12], f, q), multiply_fixed(x[13], f, q),
-            multiply_fixed(x[14], f, q), multiply_fixed(x[15], f, q),
-        )  # fmt: skip
-        store_rows16_at(address + offset, VECTOR, scaled)
+        fetch_square(next_source + square * SQUARE, False)
+        fetch_square(next_target + square * SQUARE, True)
+        rows = quads_down(
+            load_rows16_at(source + square * SQUARE, VECTOR), factors, quotients, 4 * (first + square)
+        )
+        done = square_down(turn_square(transpose16(rows), turns, (first + square) * TURN_WORDS), tail)
+        if is_restored:
+            done = transpose16(done)
+        if is_streamed:
+            stream_rows16_at(target + square * SQUARE, VECTOR, done)
+        else:
+            store_rows16_at(target + square * SQUARE, VECTOR, done)
 
 
 @kernel
@@ -109,44 +111,67 @@ def squares_up(
     length: int,
     is_transposed: bool,
     powers: Any,
-    coset: int,
+    turns: Any,
     factors: Any,
     quotients: Any,
     tail: Any,
     first: int,
     next_source: int,
-    next_target: int,
 ) -> None:
-    """Scale a chunk of coefficients to a coset and do the first six levels up; fetch the next chunks ahead."""
+    """Scale a chunk of coefficients to a coset and do the first six levels up; fetch the next one ahead."""
     for square in range(length // SQUARE):
-        if not is_transposed:
-            fetch_square(next_source + square * SQUARE, False)
-        fetch_square(next_target + square * SQUARE, True)
+        fetch_square(next_source + square * SQUARE, False)
         rows = load_rows16_at(source + square * SQUARE, VECTOR)
         if not is_transposed:
             rows = transpose16(rows)
-        scaled = scale_square(rows, powers, coset * (length // 2) + square * (GROUPS * 32))
-        joined = transpose16(square_up(scaled, tail, (first + square) * (TAIL_PAIRS * 32)))
-        done = quads_up(joined, factors, quotients, 4 * (first + square))
+        joined = turn_square(
+            square_up(scale_square(rows, powers, 0), tail), turns, (first + square) * TURN_WORDS
+        )
+        done = quads_up(transpose16(joined), factors, quotients, 4 * (first + square))
         store_rows16_at(target + square * SQUARE, VECTOR, done)
 
 
 @kernel
 def chunk_down(
-    source: int, target: int, length: int, factors: Any, quotients: Any, tail: Any, chunk: int, following: int
+    source: int,
+    work: int,
+    target: int,
+    length: int,
+    is_restored: bool,
+    is_streamed: bool,
+    factors: Any,
+    quotients: Any,
+    tail: Any,
+    turns: Any,
+    chunk: int,
+    next_source: int,
+    next_target: int,
 ) -> None:
-    """All levels within one chunk of `length` bytes; its squares end up transposed."""
+    """All levels within one chunk of `length` bytes, through a buffer of this length; see squares_down."""
     place = source
     half = length // 2
     while half >= 4 * VECTOR:
         if half >= 8 * VECTOR:
             pitch = half // 2
-            step_down4(place, pitch, target, pitch, pitch, length // pitch, 1, factors, quotients, chunk, 0)
+            step_down4(place, pitch, work, pitch, pitch, length // pitch, 1, factors, quotients, chunk, 0)
         else:
-            step_down2(place, half, target, half, half, length // half, 1, factors, quotients, chunk, 0)
-        place = target
+            step_down2(place, half, work, half, half, length // half, 1, factors, quotients, chunk, 0)
+        place = work
         half //= 4
-    squares_down(target, length, factors, quotients, tail, chunk * (length // SQUARE), following)
+    squares_down(
+        work,
+        target,
+        length,
+        is_restored,
+        is_streamed,
+        factors,
+        quotients,
+        tail,
+        turns,
+        chunk * (length // SQUARE),
+        next_source,
+        next_target,
+    )
 
 
 @kernel
@@ -156,63 +181,66 @@ def chunk_up(
     length: int,
     is_transposed: bool,
     powers: Any,
-    coset: int,
+    turns: Any,
     factors: Any,
     quotients: Any,
     tail: Any,
     chunk: int,
-    scale: Any,
-    scaled_factor: Any,
     next_source: int,
-    next_target: int,
 ) -> None:
-    """Scale to a coset and do all levels within one chunk; an empty `scale` is the constant one."""
+    """Scale to a coset and do all levels within one chunk."""
     squares_up(
         source,
         target,
         length,
         is_transposed,
         powers,
-        coset,
+        turns,
         factors,
         quotients,
         tail,
         chunk * (length // SQUARE),
         next_source,
-        next_target,
     )
-    log_length = 0
-    while 1 << log_length < length:
-        log_length += 1
     half = 4 * VECTOR
-    # An odd number of levels begins with a single one, so that the last step has two and can scale.
-    if log_length % 2 == 1:
-        step_up2(target, half, target, half, half, length // half, 1, factors, quotients, chunk, 0)
-        half *= 2
     while half < length:
-        if scale.size > 0 and 4 * half == length:
-            step_up4_scaled(target, half, factors, quotients, chunk, scale, scaled_factor)
+        if 2 * half < length:
+            step_up4(target, half, target, half, half, length // half, 1, factors, quotients, chunk, 0, False)
         else:
-            step_up4(target, half, target, half, half, length // half, 1, factors, quotients, chunk, 0)
+            step_up2(target, half, target, half, half, length // half, 1, factors, quotients, chunk, 0)
         half *= 4
+
+
+@inline_kernel
+def aligned(buffer: Any) -> int:
+    """The first address in a buffer at which a cache line starts."""
+    return (address_of(buffer, 0) + LINE - 1) // LINE * LINE
+
+
+@inline_kernel
+def chunk_address(matrix: Any, column: int, chunk: int) -> int:
+    """Where a chunk of a matrix (columns, chunks, words) begins; further words of a chunk may be padding."""
+    return address_of(matrix, 0) + 4 * matrix.shape[2] * (column * matrix.shape[1] + chunk)
 
 
 @kernel
 def tiles_down(
-    source: Any, target: Any, rows: int, factors: Any, quotients: Any, buffer: Any, start: int, stop: int
+    source: Any, target: Any, length: int, factors: Any, quotients: Any, buffer: Any, start: int, stop: int
 ) -> None:
-    """The levels above chunks, for tiles start to stop, counted column by column; `rows` chunks a column."""
-    pitch = source.shape[1] // rows * 4
-    tiles = pitch // TILE
-    work = (address_of(buffer, 0) + LINE - 1) // LINE * LINE
+    """The levels above chunks of `length` bytes, for tiles start to stop, counted column by column."""
+    rows = source.shape[1]
+    pitch = 4 * source.shape[2]
+    tiles = length // TILE
+    work = aligned(buffer)
     for tile in range(start, stop):
-        offset = tile // tiles * (rows * pitch) + tile % tiles * TILE
-        place, place_pitch, ahead = address_of(source, 0) + offset, pitch, pitch
+        offset = tile % tiles * TILE
+        place, place_pitch = chunk_address(source, tile // tiles, 0) + offset, pitch
+        ahead = ROWS_AHEAD * pitch
         half = rows // 2
         while half >= 1:
             end, end_pitch = work, TILE
             if half <= 2:
-                end, end_pitch = address_of(target, 0) + offset, pitch
+                end, end_pitch = chunk_address(target, tile // tiles, 0) + offset, 4 * target.shape[2]
             if half >= 2:
                 step_down4(
                     place, place_pitch, end, end_pitch, TILE, rows, half // 2, factors, quotients, 0, ahead
@@ -225,38 +253,65 @@ def tiles_down(
 
 @kernel
 def tiles_up(
-    matrix: Any, rows: int, factors: Any, quotients: Any, buffer: Any, start: int, stop: int
+    source: Any,
+    target: Any,
+    first: int,
+    step: int,
+    length: int,
+    is_streamed: bool,
+    factors: Any,
+    quotients: Any,
+    buffer: Any,
+    start: int,
+    stop: int,
 ) -> None:
-    """The levels above chunks on the way up, in place; the operands are those of tiles_down."""
-    pitch = matrix.shape[1] // rows * 4
-    tiles = pitch // TILE
-    work = (address_of(buffer, 0) + LINE - 1) // LINE * LINE
+    """The levels above chunks on the way up; column c of the source goes to column first + step c of the target."""
+    rows = source.shape[1]
+    tiles = length // TILE
+    work = aligned(buffer)
+    log_rows = 0
+    while 1 << log_rows < rows:
+        log_rows += 1
     for tile in range(start, stop):
-        home = address_of(matrix, 0) + tile // tiles * (rows * pitch) + tile % tiles * TILE
-        place, place_pitch, ahead = home, pitch, pitch
+        column, offset = tile // tiles, tile % tiles * TILE
+        place, place_pitch = chunk_address(source, column, 0) + offset, 4 * source.shape[2]
+        home, home_pitch = chunk_address(target, first + step * column, 0) + offset, 4 * target.shape[2]
+        ahead = TILE
         half = 1
+        # An odd number of levels begins with a single one, so that the last step, which may stream, has two.
+        if log_rows % 2 == 1:
+            end, end_pitch = work, TILE
+            if rows == 2:
+                end, end_pitch = home, home_pitch
+            step_up2(place, place_pitch, end, end_pitch, TILE, rows, 1, factors, quotients, 0, ahead)
+            place, place_pitch, ahead = end, end_pitch, 0
+            half = 2
         while half < rows:
             end, end_pitch = work, TILE
-            if 4 * half >= rows:
-                end, end_pitch = home, pitch
-            if 2 * half < rows:
-                step_up4(place, place_pitch, end, end_pitch, TILE, rows, half, factors, quotients, 0, ahead)
-            else:
-                step_up2(place, place_pitch, end, end_pitch, TILE, rows, half, factors, quotients, 0, ahead)
+            if 4 * half == rows:
+                end, end_pitch = home, home_pitch
+            is_last = is_streamed and 4 * half == rows
+            step_up4(
+                place, place_pitch, end, end_pitch, TILE, rows, half, factors, quotients, 0, ahead, is_last
+            )
             place, place_pitch, ahead = end, end_pitch, 0
             half *= 4
+    if is_streamed:
+        finish_streams()
 
 
 @kernel
-def inverse_chunks(
+def chunks_down(
     source: Any,
     target: Any,
     length: int,
+    is_restored: bool,
+    is_streamed: bool,
     factors: Any,
     quotients: Any,
     tail: Any,
-    factor: int,
-    quotient: int,
+    turns: Any,
+    buffer: Any,
     start: int,
     stop: int,
 ) -> None:
@@ -265,76 +320,75 @@ def inverse_chunks(
     Unit = chunk * columns + column, so that neighbouring units share their factors.
     """
     columns = source.shape[0]
-    column_bytes = source.shape[1] * 4
+    work = aligned(buffer)
     for unit in range(start, stop):
-        offset = unit % columns * column_bytes + unit // columns * length
         following = min(unit + 1, stop - 1)
-        ahead = following % columns * column_bytes + following // columns * length
-        place = address_of(target, 0) + offset
+        # What is streamed must not be in a cache before.
+        next_target = (
+            work if is_streamed else chunk_address(target, following % columns, following // columns)
+        )
         chunk_down(
-            address_of(source, 0) + offset,
-            place,
+            chunk_address(source, unit % columns, unit // columns),
+            work,
+            chunk_address(target, unit % columns, unit // columns),
             length,
+            is_restored,
+            is_streamed,
             factors,
             quotients,
             tail,
+            turns,
             unit // columns,
-            address_of(source, 0) + ahead,
+            chunk_address(source, following % columns, following // columns),
+            next_target,
         )
-        squares_restored(place, length, factor, quotient, address_of(target, 0) + ahead)
+    if is_streamed:
+        finish_streams()
 
 
 @kernel
-def coset_chunks(
-    coefficients: Any,
+def chunks_up(
+    source: Any,
     target: Any,
     length: int,
+    is_transposed: bool,
     powers: Any,
-    scales: Any,
-    scaled_factors: Any,
+    turns: Any,
     factors: Any,
     quotients: Any,
     tail: Any,
     start: int,
     stop: int,
 ) -> None:
-    """Chunks of coefficients up on one coset; units are those of inverse_chunks."""
-    columns = coefficients.shape[0]
-    column_bytes = coefficients.shape[1] * 4
+    """Chunks of coefficients up on one coset; units are those of chunks_down."""
+    columns = source.shape[0]
     for unit in range(start, stop):
-        chunk = unit // columns
-        offset = unit % columns * column_bytes + chunk * length
         following = min(unit + 1, stop - 1)
-        ahead = following % columns * column_bytes + following // columns * length
         chunk_up(
-            address_of(coefficients, 0) + offset,
-            address_of(target, 0) + offset,
+            chunk_address(source, unit % columns, unit // columns),
+            chunk_address(target, unit % columns, unit // columns),
             length,
-            False,
+            is_transposed,
             powers,
-            0,
+            turns,
             factors,
             quotients,
             tail,
-            chunk,
-            scales[0, chunk],
-            scaled_factors[0, chunk],
-            address_of(coefficients, 0) + ahead,
-            address_of(target, 0) + ahead,
+            unit // columns,
+            chunk_address(source, following % columns, following // columns),
         )
 
 
 @kernel
-def extend_chunks(
+def extend_whole(
     source: Any,
     target: Any,
-    length: int,
     powers: Any,
-    scales: Any,
-    scaled_factors: Any,
+    turns: Any,
     inverse_factors: Any,
     inverse_quotients: Any,
     inverse_tail: Any,
+    inverse_turns: Any,
     factors: Any,
     quotients: Any,
     tail: Any,
@@ -342,44 +396,40 @@ def extend_chunks(
     start: int,
     stop: int,
 ) -> None:
-    """Chunks down to coefficients, which stay in a buffer, and up again on every coset; units as in inverse_chunks."""
-    columns, cosets, height = target.shape
-    column_bytes = height * 4
-    work = (address_of(buffer, 0) + LINE - 1) // LINE * LINE
-    for unit in range(start, stop):
-        chunk, column = unit // columns, unit % columns
-        following = min(unit + 1, stop - 1)
-        next_column, next_offset = following % columns, following // columns * length
+    """Columns that are one chunk down to coefficients, which stay in a buffer, and up again on every coset."""
+    cosets = target.shape[1]
+    length = 4 * target.shape[2]
+    work = aligned(buffer)
+    for column in range(start, stop):
+        following = min(column + 1, stop - 1)
         chunk_down(
-            address_of(source, 0) + column * column_bytes + chunk * length,
+            chunk_address(source, column, 0),
+            work,
             work,
             length,
+            False,
+            False,
             inverse_factors,
             inverse_quotients,
             inverse_tail,
-            chunk,
-            address_of(source, 0) + next_column * column_bytes + next_offset,
+            inverse_turns,
+            0,
+            chunk_address(source, following, 0),
+            chunk_address(target, column, 0),
         )
         for coset in range(cosets):
-            place = address_of(target, 0) + (column * cosets + coset) * column_bytes + chunk * length
-            next_target = place + column_bytes
-            if coset == cosets - 1:
-                next_target = address_of(target, 0) + next_column * cosets * column_bytes + next_offset
             chunk_up(
                 work,
-                place,
+                chunk_address(target, column, coset),
                 length,
                 True,
-                powers,
-                coset,
+                powers[coset],
+                turns[coset],
                 factors,
                 quotients,
                 tail,
-                chunk,
-                scales[coset, chunk],
-                scaled_factors[coset, chunk],
+                0,
                 work,
-                next_target,
             )
 
 

@@ -11,15 +11,13 @@ from typing import Any
 
 from prover.field.compiler import inline_kernel, kernel
 from prover.field.simd import (
-    add32,
-    field_difference,
     load_pair_at,
-    multiply_fixed,
     prefetch_read_at,
     splat_pair,
     store_pair_at,
+    stream_pair_at,
 )
-from prover.kernels_ntt_squares import down, up
+from prover.kernels_ntt_squares import down, down_loose, up
 
 LINE = 64
 """Bytes of a cache line on the processors this was tuned on; with longer ones a line is merely asked for twice."""
@@ -126,7 +124,7 @@ def step_down4(
             for offset in range(0, width, PAIR):
                 fetch_rows(a + offset, s, 4, ahead)
                 x0, x2 = down(load_pair_at(a + offset), load_pair_at(a + 2 * s + offset), factor, quotient)
-                x1, x3 = down(
+                x1, x3 = down_loose(
                     load_pair_at(a + s + offset), load_pair_at(a + 3 * s + offset), factor, quotient
                 )
                 y0, y1 = down(x0, x1, factor0, quotient0)
@@ -150,8 +148,9 @@ def step_up4(
     quotients: Any,
     base: int,
     ahead: int,
+    is_streamed: bool,
 ) -> None:
-    """Two levels up in one pass through the memory."""
+    """Two levels up in one pass through the memory; the results may go past the caches."""
     blocks = rows // (4 * quarter)
     for block in range(blocks):
         index = base * blocks + block
@@ -169,34 +168,13 @@ def step_up4(
                 )
                 y0, y2 = up(x0, x2, factor, quotient)
                 y1, y3 = up(x1, x3, factor, quotient)
-                store_pair_at(b + offset, y0)
-                store_pair_at(b + t + offset, y1)
-                store_pair_at(b + 2 * t + offset, y2)
-                store_pair_at(b + 3 * t + offset, y3)
-
-
-@kernel
-def step_up4_scaled(
-    address: int,
-    quarter: int,
-    factors: Any,
-    quotients: Any,
-    index: int,
-    scale: Any,
-    scaled_factor: Any,
-) -> None:
-    """The last two levels of a chunk, in place, and all results times one constant; a quarter is in bytes.
-
-    `scale` and `scaled_factor` (times the block's own factor) are pairs of factor and quotient.
-    """
-    plain, plain_quotient = splat_pair(scale[0]), splat_pair(scale[1])
-    factor, quotient = splat_pair(scaled_factor[0]), splat_pair(scaled_factor[1])
-    factor0, quotient0 = splat_pair(factors[2 * index]), splat_pair(quotients[2 * index])
-    factor1, quotient1 = splat_pair(factors[2 * index + 1]), splat_pair(quotients[2 * index + 1])
-    for a in range(address, address + quarter, PAIR):
-        x0, x1 = up(load_pair_at(a), load_pair_at(a + quarter), factor0, quotient0)
-        x2, x3 = up(load_pair_at(a + 2 * quarter), load_pair_at(a + 3 * quarter), factor1, quotient1)
-        store_pair_at(a, multiply_fixed(add32(x0, x2), plain, plain_quotient))
-        store_pair_at(a + quarter, multiply_fixed(add32(x1, x3), plain, plain_quotient))
-        store_pair_at(a + 2 * quarter, multiply_fixed(field_difference(x0, x2), factor, quotient))
-        store_pair_at(a + 3 * quarter, multiply_fixed(field_difference(x1, x3), factor, quotient))
+                if is_streamed:
+                    stream_pair_at(b + offset, y0)
+                    stream_pair_at(b + t + offset, y1)
+                    stream_pair_at(b + 2 * t + offset, y2)
+                    stream_pair_at(b + 3 * t + offset, y3)
+                else:
+                    store_pair_at(b + offset, y0)
+                    store_pair_at(b + t + offset, y1)
+                    store_pair_at(b + 2 * t + offset, y2)
+                    store_pair_at(b + 3 * t + offset, y3)

@@ -26,39 +26,51 @@ from prover.field.koalabear import (
 )
 from prover.field.threads import run_slices
 
-LOG_CHUNK = 12
-"""Chunks of 2^12 elements, 16 KiB: a chunk and its buffer fit a first-level cache of 48 KiB."""
+LOG_CHUNK = 13
+"""Chunks of 2^13 elements, 32 KiB: about the size of a first-level cache, and one level fewer that needs a tile."""
 
-LOG_SMALLEST_VECTOR_HEIGHT = 8
+LOG_SQUARE = 8
 """The vector kernels transpose squares of 256 elements; shorter columns take the scalar ones."""
 
-GROUP_BYTES = 2**23
-"""Columns go through all passes in groups of about 8 MiB: the third-level cache then serves the later passes."""
+GROUP_BYTES = 2**22
+"""Columns go through all passes in groups whose buffers hold 4 MiB, or one column if that is more.
+
+The third-level cache then serves the later passes; with 8 MiB and more it did so less well.
+"""
+
+STREAMED_BYTES = 2**24
+"""Results from this size on go past the caches: they would be gone from there before anybody reads them."""
 
 Words = NDArray[np.uint32]
 
 
 @dataclass(frozen=True, slots=True)
 class Factors:
-    """What one direction of a transform multiplies by: canonical factors with their quotients (see multiply_fixed)."""
+    """What one direction of a transform multiplies by: canonical factors with their quotients (see multiply_fixed).
+
+    The last four levels of square S work modulo X^16 - c, with one c in each of 16 lanes.
+    With X = t Y for a t that depends on S, the 16 c become the same in every square, so that one small `tail` serves
+    all squares, and the coefficients of X^k are multiplied by t^k, in which constant factors vanish: the `turns`.
+    A tail for each square would be read from memory more slowly than the column itself.
+    """
 
     factors: Words
     """Factor of block b, the same on every level: (height / 2,) or less."""
     quotients: Words
     tail: Words
-    """The last four levels: (squares, 15, 2, 16), flat; lanes are the groups of a square."""
+    """The last four levels: (15, 2, 16), flat; lanes are the groups of a square."""
+    turns: Words
+    """(squares, 16, 2), flat: t^k of every square; on the way down divided by the height."""
 
 
 @dataclass(frozen=True, slots=True)
 class CosetPowers:
-    """Powers of the shifts of several cosets, split over chunks: position = chunk * 2^log_chunk + inner."""
+    """Powers of the shifts of several cosets in bit-reversed order: position = square * 256 + inner."""
 
     inner: Words
-    """(cosets, squares of a chunk, 16, 2, 16), flat: powers for transposed squares, times a constant."""
-    scales: Words
-    """(cosets, chunks, 2): what a whole chunk is multiplied by; (cosets, 1, 0) where there is one chunk."""
-    scaled_factors: Words
-    """(cosets, chunks, 2): the same times the factor of the chunk's last level."""
+    """(cosets, 16, 2, 16), flat but for the cosets: powers for a transposed square."""
+    turns: Words
+    """(cosets, squares, 16, 2), flat but for the cosets: the turns times what a whole square is multiplied by."""
 
 
 # --- tables of factors ------------------------------------------------------------------------------------------------
@@ -98,43 +110,50 @@ def _pairs(factors: NDArray[np.uint64]) -> Words:
     return np.stack([factors.astype(np.uint32), _quotients(factors)], axis=-1)
 
 
+def _turns(root: int, log_height: int, first: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The powers t^0 to t^15 of every square's t, times a number of the square's own: (squares, 16)."""
+    # Block b of 16 rows has c = (root^reverse(b))^2. Block 16 S of square S keeps c = 1 where t^8 = root^reverse(16 S).
+    base = _reversed_powers(root, log_height - LOG_SQUARE)
+    columns = [first]
+    for _ in range(15):
+        columns.append(columns[-1] * base % np.uint64(PRIME))
+    return np.stack(columns, axis=-1)
+
+
 @cache
 def _factors(log_height: int, is_inverse: bool) -> Factors:
     """Tables of one direction: block b multiplies by the root of order height to the power reverse(b)."""
     log_blocks = max(log_height - 1, 0)
     root = root_of_unity(log_height)
-    factors = _reversed_powers(inverse(root) if is_inverse else root, log_blocks)
-    tail = np.empty(0, dtype=np.uint32)
-    if log_height >= LOG_SMALLEST_VECTOR_HEIGHT:
-        groups = 1 << (log_height - 4)
-        levels = []
-        for level in range(4):
-            # Group g has 2^level blocks on this level; 16 groups in the lanes make a square.
-            blocks = _pairs(factors[: groups << level]).reshape(groups // 16, 16, 1 << level, 2)
-            levels.append(blocks.transpose(0, 2, 3, 1))
-        tail = aligned_empty((groups // 16 * 15 * 32,))
-        tail[:] = np.concatenate(levels, axis=1).reshape(-1)
-        factors = factors[: groups // 2] if groups > 1 else factors[:1]
-    return Factors(factors.astype(np.uint32), _quotients(factors), tail)
+    if is_inverse:
+        root = inverse(root)
+    factors = _reversed_powers(root, log_blocks)
+    if log_height < LOG_SQUARE:
+        none = np.empty(0, dtype=np.uint32)
+        return Factors(factors.astype(np.uint32), _quotients(factors), none, none)
+    # Group g of the first square has 2^level blocks on a level.
+    levels = [
+        _pairs(factors[: 16 << level]).reshape(16, 1 << level, 2).transpose(1, 2, 0) for level in range(4)
+    ]
+    scale = inverse(1 << log_height) if is_inverse else 1
+    first = np.full(1 << (log_height - LOG_SQUARE), scale, dtype=np.uint64)
+    turns = _pairs(_turns(root, log_height, first))
+    factors = factors[: 1 << (log_height - 5)]
+    return Factors(
+        factors.astype(np.uint32), _quotients(factors), _aligned(np.concatenate(levels)), _aligned(turns)
+    )
 
 
 @lru_cache(maxsize=256)
-def _coset_powers(log_height: int, shifts: tuple[int, ...], scale: int) -> CosetPowers:
-    """Powers of each shift in bit-reversed order, for columns that are cut into chunks."""
-    log_chunk = min(log_height, LOG_CHUNK)
-    log_chunks = log_height - log_chunk
-    inner, outer = [], []
+def _coset_powers(log_height: int, shifts: tuple[int, ...]) -> CosetPowers:
+    """Powers of each shift in bit-reversed order, as squares need them."""
+    inner, turns = [], []
     for shift in shifts:
-        low = _reversed_powers(power(shift, 1 << log_chunks), log_chunk) * np.uint64(scale) % np.uint64(PRIME)
-        squares = _pairs(low.reshape(-1, 16, 16)).transpose(0, 2, 3, 1)  # lanes are groups
-        inner.append(np.ascontiguousarray(squares).reshape(-1))
-        outer.append(_reversed_powers(shift, log_chunks))
-    if log_chunks == 0:
-        none = np.empty((len(shifts), 1, 0), dtype=np.uint32)
-        return CosetPowers(np.concatenate(inner), none, none)
-    scales = np.stack(outer)
-    own = _factors(log_height, False).factors[: 1 << log_chunks].astype(np.uint64)
-    return CosetPowers(np.concatenate(inner), _pairs(scales), _pairs(scales * own % np.uint64(PRIME)))
+        low = _reversed_powers(power(shift, 1 << (log_height - LOG_SQUARE)), LOG_SQUARE)
+        inner.append(_pairs(low.reshape(16, 16)).transpose(1, 2, 0).reshape(-1))  # lanes are groups
+        high = _reversed_powers(shift, log_height - LOG_SQUARE)
+        turns.append(_pairs(_turns(root_of_unity(log_height), log_height, high)).reshape(-1))
+    return CosetPowers(_aligned(np.stack(inner), len(shifts)), _aligned(np.stack(turns), len(shifts)))
 
 
 def _shifts_of(log_height: int, log_blowup: int, shift: int) -> tuple[int, ...]:
@@ -151,6 +170,13 @@ def aligned_empty(shape: tuple[int, ...]) -> Words:
     words = np.empty(count + 16, dtype=np.uint32)
     start = -words.ctypes.data % 64 // 4
     return words[start : start + count].reshape(shape)
+
+
+def _aligned(words: Words, rows: int = 0) -> Words:
+    """A copy that starts at a cache line: flat, or so many flat rows."""
+    copy = aligned_empty((rows, words.size // rows) if rows else (words.size,))
+    copy[:] = words.reshape(copy.shape)
+    return copy
 
 
 _KEPT = threading.local()
@@ -189,9 +215,17 @@ def _groups(columns: int, bytes_each: int) -> list[slice]:
     return [slice(start, min(start + size, columns)) for start in range(0, columns, size)]
 
 
-def _group_buffer(groups: list[slice], height: int) -> Montgomery:
-    """Room for the largest group, which all groups use in turn, so that it stays in cache."""
-    return _kept_buffer("group", (max((group.stop - group.start for group in groups), default=0), height))
+def _group_buffers(count: int, groups: list[slice], chunks: int) -> list[Words]:
+    """Room for the largest group, which all groups use in turn, so that it stays in cache; chunks are padded."""
+    from prover import kernels_ntt as kernels
+
+    columns = max((group.stop - group.start for group in groups), default=0)
+    return list(_kept_buffer("group", (count, columns, chunks, (1 << LOG_CHUNK) + kernels.PADDING // 4)))
+
+
+def _is_streamed(result: Words) -> bool:
+    """Whether a result goes past the caches: if it outgrows them, and its vectors start at cache lines."""
+    return result.nbytes >= STREAMED_BYTES and result.ctypes.data % 64 == 0
 
 
 # --- the transforms ---------------------------------------------------------------------------------------------------
@@ -205,28 +239,24 @@ def inverse_transform(matrix: Montgomery, *, threads: int = 1, out: Montgomery |
     matrix = np.ascontiguousarray(matrix)
     columns, height = matrix.shape
     table = _factors(log_height, True)
-    scale = inverse(height)
     result = _target(out, matrix.shape)
-    if log_height < LOG_SMALLEST_VECTOR_HEIGHT:
+    if log_height < LOG_SQUARE:
         result[:] = matrix
         kernels.small_down(result, table.factors)
-        result[:] = (result.astype(np.uint64) * np.uint64(scale) % np.uint64(PRIME)).astype(np.uint32)
+        scale = np.uint64(inverse(height))
+        result[:] = (result.astype(np.uint64) * scale % np.uint64(PRIME)).astype(np.uint32)
         return result
-    quotient = (scale << 32) // PRIME
-    chunks = height >> min(log_height, LOG_CHUNK)
-    groups = _groups(columns, 8 * height)
-    buffer = _group_buffer(groups, height)
+    is_streamed = _is_streamed(result)
+    source, target = _in_chunks(matrix), _in_chunks(result)
+    chunks = source.shape[1]
+    groups = _groups(columns, 4 * height)
+    buffers = _group_buffers(1, groups, chunks) if chunks > 1 else []
     for group in groups:
-        part, target = matrix[group], result[group]
-        source = _tiles_down(part, buffer[: part.shape[0]], chunks, table, threads)
-
-        def work(start: int, stop: int, source: Montgomery = source, target: Montgomery = target) -> None:
-            kernels.inverse_chunks(
-                source, target, 4 * height // chunks, table.factors, table.quotients, table.tail,
-                scale, quotient, start, stop,
-            )  # fmt: skip
-
-        run_slices(threads, chunks * part.shape[0], work, multiple=1)
+        part = source[group]
+        if chunks > 1:
+            _tiles_down(part, buffers[0], table, threads)
+            part = buffers[0][: len(part)]
+        _chunks_down(part, target[group], table, threads, is_restored=True, is_streamed=is_streamed)
     return result
 
 
@@ -239,27 +269,27 @@ def coset_transform(
     log_height = _log_height_of(coefficients)
     coefficients = np.ascontiguousarray(coefficients)
     columns, height = coefficients.shape
-    target = _target(out, coefficients.shape)
+    result = _target(out, coefficients.shape)
     table = _factors(log_height, False)
-    if log_height < LOG_SMALLEST_VECTOR_HEIGHT:
+    if log_height < LOG_SQUARE:
         scaled = coefficients * _reversed_powers(coset_shift, log_height) % np.uint64(PRIME)
-        target[:] = scaled.astype(np.uint32)
-        kernels.small_up(target, table.factors)
-        return target
-    powers = _coset_powers(log_height, (coset_shift % PRIME,), 1)
-    chunks = height >> min(log_height, LOG_CHUNK)
-    for group in _groups(columns, 8 * height):
-        part, values = coefficients[group], target[group]
-
-        def work(start: int, stop: int, part: Montgomery = part, values: Montgomery = values) -> None:
-            kernels.coset_chunks(
-                part, values, 4 * height // chunks, powers.inner, powers.scales, powers.scaled_factors,
-                table.factors, table.quotients, table.tail, start, stop,
-            )  # fmt: skip
-
-        run_slices(threads, chunks * part.shape[0], work, multiple=1)
-        _tiles_up(values, chunks, table, threads)
-    return target
+        result[:] = scaled.astype(np.uint32)
+        kernels.small_up(result, table.factors)
+        return result
+    powers = _coset_powers(log_height, (coset_shift % PRIME,))
+    source, target = _in_chunks(coefficients), _in_chunks(result)
+    chunks = source.shape[1]
+    if chunks == 1:
+        _chunks_up(source, target, powers, 0, table, threads, is_transposed=False)
+        return result
+    is_streamed = _is_streamed(result)
+    groups = _groups(columns, 4 * height)
+    (buffer,) = _group_buffers(1, groups, chunks)
+    for group in groups:
+        part = source[group]
+        _chunks_up(part, buffer, powers, 0, table, threads, is_transposed=False)
+        _tiles_up(buffer[: len(part)], target[group], 0, 1, table, threads, is_streamed=is_streamed)
+    return result
 
 
 def forward_transform(
@@ -286,29 +316,39 @@ def low_degree_extension(
     shifts = _shifts_of(log_height, log_blowup, shift)
     target = _target(out, (columns, len(shifts), height))
     table, inverse_table = _factors(log_height, False), _factors(log_height, True)
-    if log_height < LOG_SMALLEST_VECTOR_HEIGHT:
+    if log_height < LOG_SQUARE:
         coefficients = inverse_transform(matrix)
         for coset, coset_shift in enumerate(shifts):
             target[:, coset] = coset_transform(coefficients, coset_shift)
         return target
-    powers = _coset_powers(log_height, shifts, inverse(height))
-    chunks = height >> min(log_height, LOG_CHUNK)
-    groups = _groups(columns, 4 * height * (1 + len(shifts)))
-    buffer = _group_buffer(groups, height)
-    for group in groups:
-        part, values = matrix[group], target[group]
-        source = _tiles_down(part, buffer[: part.shape[0]], chunks, inverse_table, threads)
+    powers = _coset_powers(log_height, shifts)
+    source = _in_chunks(matrix)
+    chunks = source.shape[1]
+    if chunks == 1:
 
-        def work(start: int, stop: int, source: Montgomery = source, values: Montgomery = values) -> None:
-            kernels.extend_chunks(
-                source, values, 4 * height // chunks, powers.inner, powers.scales, powers.scaled_factors,
-                inverse_table.factors, inverse_table.quotients, inverse_table.tail,
-                table.factors, table.quotients, table.tail,
-                _kept_buffer("chunk", (height // chunks + 16,)), start, stop,
+        def work(start: int, stop: int) -> None:
+            kernels.extend_whole(
+                source, target, powers.inner, powers.turns,
+                inverse_table.factors, inverse_table.quotients, inverse_table.tail, inverse_table.turns,
+                table.factors, table.quotients, table.tail, _chunk_buffer(), start, stop,
             )  # fmt: skip
 
-        run_slices(threads, chunks * part.shape[0], work, multiple=1)
-        _tiles_up(values.reshape(-1, height), chunks, table, threads)
+        run_slices(threads, columns, work, multiple=1)
+        return target
+    is_streamed = _is_streamed(target)
+    cosets = _in_chunks(target.reshape(-1, height))
+    groups = _groups(columns, 8 * height)
+    down, up = _group_buffers(2, groups, chunks)
+    for group in groups:
+        part = source[group]
+        down_part, up_part = down[: len(part)], up[: len(part)]
+        _tiles_down(part, down_part, inverse_table, threads)
+        _chunks_down(down_part, down_part, inverse_table, threads, is_restored=False, is_streamed=False)
+        values = cosets[group.start * len(shifts) : group.stop * len(shifts)]
+        # One coset after the other: all of them together would outgrow the third-level cache between their passes.
+        for coset in range(len(shifts)):
+            _chunks_up(down_part, up_part, powers, coset, table, threads, is_transposed=True)
+            _tiles_up(up_part, values, coset, len(shifts), table, threads, is_streamed=is_streamed)
     return target
 
 
@@ -333,35 +373,89 @@ def coefficients_natural_order(matrix: Montgomery, *, threads: int = 1) -> Montg
     return np.ascontiguousarray(inverse_transform(matrix, threads=threads)[:, order])
 
 
-def _tiles_down(
-    source: Montgomery, target: Montgomery, chunks: int, table: Factors, threads: int
-) -> Montgomery:
-    """Run the levels above chunks, if there are any, and give the array that holds the result."""
+# --- passes -----------------------------------------------------------------------------------------------------------
+
+
+def _in_chunks(matrix: Montgomery) -> Words:
+    """The same memory as (columns, chunks, elements of a chunk)."""
+    columns, height = matrix.shape
+    length = min(height, 1 << LOG_CHUNK)
+    return matrix.reshape(columns, height // length, length)
+
+
+def _chunk_buffer() -> Words:
+    return _kept_buffer("chunk", ((1 << LOG_CHUNK) + 16,))
+
+
+def _chunk_bytes(matrix: Words) -> int:
+    """Bytes of a chunk without the padding that it has in buffers."""
+    return 4 * min(int(matrix.shape[2]), 1 << LOG_CHUNK)
+
+
+def _tiles_down(source: Words, target: Words, table: Factors, threads: int) -> None:
+    """Run the levels above chunks."""
     from prover import kernels_ntt as kernels
 
-    if chunks == 1:
-        return source
-
     def work(start: int, stop: int) -> None:
-        buffer = _kept_buffer("tile", (chunks * kernels.TILE // 4 + 16,))
-        kernels.tiles_down(source, target, chunks, table.factors, table.quotients, buffer, start, stop)
+        buffer = _kept_buffer("tile", (source.shape[1] * kernels.TILE // 4 + 16,))
+        kernels.tiles_down(
+            source, target, _chunk_bytes(source), table.factors, table.quotients, buffer, start, stop
+        )
 
-    run_slices(threads, source.size // chunks * 4 // kernels.TILE, work, multiple=1)
-    return target
+    run_slices(threads, source.shape[0] * (_chunk_bytes(source) // kernels.TILE), work, multiple=1)
 
 
-def _tiles_up(matrix: Montgomery, chunks: int, table: Factors, threads: int) -> None:
-    """Run the levels above chunks in place, if there are any."""
+def _tiles_up(
+    source: Words, target: Words, first: int, step: int, table: Factors, threads: int, *, is_streamed: bool
+) -> None:
+    """Run the levels above chunks; column c goes to column first + step c of the target."""
     from prover import kernels_ntt as kernels
 
-    if chunks == 1:
-        return
+    def work(start: int, stop: int) -> None:
+        buffer = _kept_buffer("tile", (source.shape[1] * kernels.TILE // 4 + 16,))
+        kernels.tiles_up(
+            source, target, first, step, _chunk_bytes(source), is_streamed,
+            table.factors, table.quotients, buffer, start, stop,
+        )  # fmt: skip
+
+    run_slices(threads, source.shape[0] * (_chunk_bytes(source) // kernels.TILE), work, multiple=1)
+
+
+def _chunks_down(
+    source: Words, target: Words, table: Factors, threads: int, *, is_restored: bool, is_streamed: bool
+) -> None:
+    """Run the levels within chunks."""
+    from prover import kernels_ntt as kernels
 
     def work(start: int, stop: int) -> None:
-        buffer = _kept_buffer("tile", (chunks * kernels.TILE // 4 + 16,))
-        kernels.tiles_up(matrix, chunks, table.factors, table.quotients, buffer, start, stop)
+        kernels.chunks_down(
+            source, target, _chunk_bytes(source), is_restored, is_streamed,
+            table.factors, table.quotients, table.tail, table.turns, _chunk_buffer(), start, stop,
+        )  # fmt: skip
 
-    run_slices(threads, matrix.size // chunks * 4 // kernels.TILE, work, multiple=1)
+    run_slices(threads, source.shape[0] * source.shape[1], work, multiple=1)
+
+
+def _chunks_up(
+    source: Words,
+    target: Words,
+    powers: CosetPowers,
+    coset: int,
+    table: Factors,
+    threads: int,
+    *,
+    is_transposed: bool,
+) -> None:
+    """Scale to a coset and run the levels within chunks."""
+    from prover import kernels_ntt as kernels
+
+    def work(start: int, stop: int) -> None:
+        kernels.chunks_up(
+            source, target, _chunk_bytes(source), is_transposed, powers.inner[coset], powers.turns[coset],
+            table.factors, table.quotients, table.tail, start, stop,
+        )  # fmt: skip
+
+    run_slices(threads, source.shape[0] * source.shape[1], work, multiple=1)
 
 
 # --- reference --------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from rollup.formulas import payoff_at_next_kink, put_payoff, slope_after_strike
@@ -79,8 +80,12 @@ def walk_group(positions: tuple[Position, ...], group: Group) -> tuple[WalkStep,
     return tuple(steps)
 
 
+@lru_cache(maxsize=1 << 14)
 def group_margin(positions: tuple[Position, ...], group: Group) -> GroupMargin:
-    """Find the worst case of one group."""
+    """Find the worst case of one group.
+
+    Remembered: a trade changes one group of each of its accounts, and the others are what they were.
+    """
     if group.settlement_price is not None:
         walk: tuple[WalkStep, ...] = ()
         worst = group_payoff(positions, group.settlement_price, group.tick_value)

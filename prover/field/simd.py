@@ -152,6 +152,44 @@ def _make_store_at(vector: Any) -> Any:
     return store_at
 
 
+def _streamed(builder: Any, address: Any, value: Any) -> None:
+    """Store past the caches: to an address that is a multiple of the vector's size, or of 64 for longer ones."""
+    pointer = builder.inttoptr(address, value.type.as_pointer())
+    stored = builder.store(value, pointer)
+    stored.align = 64
+    stored.set_metadata("nontemporal", builder.module.add_metadata([emit.INT32(1)]))
+
+
+@intrinsic
+def _stream_pair_at(_typing: Any, address: Any, value: Any) -> Any:
+    def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        _streamed(builder, *values)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, u32x32), generate
+
+
+@intrinsic
+def _stream_rows16_at(_typing: Any, address: Any, pitch: Any, rows: Any) -> Any:
+    def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        address, pitch, rows = values
+        for row in range(16):
+            place = builder.add(address, builder.mul(pitch, emit.INT64(row)))
+            _streamed(builder, place, builder.extract_value(rows, row))
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, rows), generate
+
+
+@intrinsic
+def _finish_streams(_typing: Any) -> Any:
+    def generate(context: Any, builder: Any, _signature: Any, _values: Any) -> Any:
+        builder.fence("seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
 def _make_prefetch(is_write: int) -> Any:
     @intrinsic
     def prefetch_at(_typing: Any, address: Any) -> Any:
@@ -291,6 +329,12 @@ load64_at = _choose("load64_at", _make_load_at(u64x8))
 store64_at = _choose("store64_at", _make_store_at(u64x8))
 load_pair_at = _choose("load_pair_at", _make_load_at(u32x32))
 store_pair_at = _choose("store_pair_at", _make_store_at(u32x32))
+stream_pair_at = _choose("stream_pair_at", _stream_pair_at)
+"""store_pair_at past the caches, for results that are not read soon; the address is a multiple of 64."""
+stream_rows16_at = _choose("stream_rows16_at", _stream_rows16_at)
+"""store_rows16_at past the caches; address and pitch are multiples of 64."""
+finish_streams = _choose("finish_streams", _finish_streams)
+"""Make streamed stores visible to other threads before whatever this one stores next."""
 load_widened = _choose("load_widened", _load_widened)
 """Eight 32-bit words, each in a lane of 64 bits."""
 store_narrowed = _choose("store_narrowed", _store_narrowed)
@@ -335,6 +379,9 @@ multiply_fixed = _choose("multiply_fixed", _lanewise(emit.multiply_fixed, 3))
 
 Cheaper than field_multiply where factors are known beforehand; `value` may be any 32-bit word.
 """
+
+multiply_by_one = _choose("multiply_by_one", _lanewise(emit.multiply_by_one, 3))
+"""multiply_fixed for a factor and a quotient that are the same in all lanes; cheaper where they are not used again."""
 
 # --- lazy sums of products: accumulate even and odd lanes, reduce once ------------------------------------------------
 

@@ -179,6 +179,15 @@ def multiply_fixed(builder: Any, value: Any, factor: Any, quotient: Any) -> Any:
     return reduce_once(builder, result)
 
 
+def multiply_by_one(builder: Any, value: Any, factor: Any, quotient: Any) -> Any:
+    """The same where factor and quotient have one value in all lanes."""
+    # A quotient's odd lanes then need no shift to their even places, as they hold what lies there.
+    odd = builder.mul(odd_lanes(builder, value), even_lanes(builder, quotient))
+    multiple = join_high(builder, multiply_even(builder, value, quotient), odd)
+    result = builder.sub(builder.mul(value, factor), builder.mul(multiple, constant(value.type, PRIME)))
+    return reduce_once(builder, result)
+
+
 def fold64(builder: Any, accumulator: Any) -> Any:
     """Subtract p 2^32 unless that goes below zero."""
     return minimum(builder, accumulator, builder.sub(accumulator, constant(LANES64, PRIME << 32)))

@@ -63,6 +63,18 @@ def store_pair_at(address: int, vector: Lanes32) -> None:
     ctypes.memmove(int(address), vector.tobytes(), 128)
 
 
+def stream_pair_at(address: int, vector: Lanes32) -> None:
+    store_pair_at(address, vector)
+
+
+def stream_rows16_at(address: int, pitch: int, rows: tuple[Lanes32, ...]) -> None:
+    store_rows16_at(address, pitch, rows)
+
+
+def finish_streams() -> None:
+    """Nothing to wait for."""
+
+
 def prefetch_read_at(address: int) -> None:
     """Change nothing."""
 
@@ -144,6 +156,12 @@ def multiply_fixed(value: Lanes32, factor: Lanes32, quotient: Lanes32) -> Lanes3
     multiple = value.astype(np.uint64) * quotient >> _WORD
     result = (value * factor) - (multiple.astype(np.uint32) * np.uint32(PRIME))
     return reduce_once(result)
+
+
+def multiply_by_one(value: Lanes32, factor: Lanes32, quotient: Lanes32) -> Lanes32:
+    if (factor != factor[0]).any() or (quotient != quotient[0]).any():
+        raise ValueError("a factor with lanes that differ")
+    return multiply_fixed(value, factor, quotient)
 
 
 def widen_even(vector: Lanes32) -> Lanes64:

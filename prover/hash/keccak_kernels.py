@@ -97,30 +97,41 @@ def _rotate(builder: Any, value: Any, count: int) -> Any:
     return builder.call(rotate, [value, value, ir.Constant(VECTOR, [count] * ROWS)])
 
 
-def _round(builder: Any, lanes: list[Any], constant: Any) -> list[Any]:
-    """One round, as in `prover.hash.keccak.keccak_f`, but row by row of the result.
+PARITY_ROWS = (0, 2, 4, 1, 3)
+PARITY_ORDER = (0, 2, 3, 1, 4)
+MIXED_ORDER = (2, 3, 0, 4, 1)
+RESULT_ROWS = (1, 3, 4, 0, 2)
+MOVED_ORDER = (0, 3, 1, 2, 4)
+CHI_ORDER = (1, 2, 0, 3, 4)
+"""The order in which a round's words are computed; any order gives the same words.
 
-    LLVM keeps this order, and so few enough words are alive at once for 32 registers.
-    """
-    parity = []
-    for x in range(5):
-        total = lanes[x]
-        for row in range(5, LANES, 5):
-            total = builder.xor(total, lanes[x + row])
-        parity.append(total)
-    mixed = [builder.xor(parity[x - 1], _rotate(builder, parity[(x + 1) % 5], 1)) for x in range(5)]
-    results = []
-    for row in range(0, LANES, 5):
-        moved = []
-        for x in range(5):
-            source = MOVED_TO.index(row + x)
+With this one LLVM keeps all words in 32 registers, where the natural order had to put some aside in memory.
+It was found by trying some hundreds of orders: 46.6 ns a permutation instead of 51.2 on Zen 4.
+"""
+
+
+def _round(builder: Any, lanes: list[Any], constant: Any) -> list[Any]:
+    """One round, as in `prover.hash.keccak.keccak_f`, but row by row of the result, in the orders above."""
+    parity: dict[int, Any] = {}
+    for x in PARITY_ORDER:
+        parity[x] = lanes[x + 5 * PARITY_ROWS[0]]
+        for row in PARITY_ROWS[1:]:
+            parity[x] = builder.xor(parity[x], lanes[x + 5 * row])
+    mixed = {
+        x: builder.xor(parity[(x - 1) % 5], _rotate(builder, parity[(x + 1) % 5], 1)) for x in MIXED_ORDER
+    }
+    results: dict[int, Any] = {}
+    for row in RESULT_ROWS:
+        moved: dict[int, Any] = {}
+        for x in MOVED_ORDER:
+            source = MOVED_TO.index(5 * row + x)
             word = builder.xor(lanes[source], mixed[source % 5])
-            moved.append(_rotate(builder, word, ROTATION_OFFSETS[source]))
-        for x in range(5):
+            moved[x] = _rotate(builder, word, ROTATION_OFFSETS[source])
+        for x in CHI_ORDER:
             beyond = builder.and_(builder.not_(moved[(x + 1) % 5]), moved[(x + 2) % 5])
-            results.append(builder.xor(moved[x], beyond))
+            results[5 * row + x] = builder.xor(moved[x], beyond)
     results[0] = builder.xor(results[0], constant)
-    return results
+    return [results[lane] for lane in range(LANES)]
 
 
 @intrinsic

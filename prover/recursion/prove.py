@@ -12,7 +12,7 @@ from prover.parameters import StarkParameters
 from prover.progress import Stages
 from prover.recursion.execution import EVERYTHING_HOLDS, CompiledProgram, Execution, execute
 from prover.recursion.layout import Layout, lay_out
-from prover.recursion.record import IDENTITY_LENGTH, flatten_proof, identity_of, record_verifier
+from prover.recursion.record import flatten_proofs, identity_of, record_verifiers
 from prover.recursion.tables import recursion_circuit
 from prover.recursion.terminal import terminal_circuit
 from prover.recursion.terminal_layout import TerminalLayout, lay_out_terminal
@@ -35,8 +35,9 @@ class Form(StrEnum):
 class RecursionKey:
     """Everything that is fixed when proofs of one shape are to be verified by a circuit."""
 
-    inner: VerificationKey
-    forwards_key: bool
+    inner: tuple[VerificationKey, ...]
+    """The key of each proof that is verified, in order."""
+    forwards_keys: bool
     compiled: CompiledProgram
     layout: Layout | TerminalLayout
     proving: ProvingKey
@@ -46,9 +47,17 @@ class RecursionKey:
         """What a verifier of the outer proof trusts: its preprocessed root is the program."""
         return self.proving.verification
 
-    def outer_statement(self, inner: VerificationKey, statement: Sequence[int]) -> list[int]:
-        """The outer proof's public values: the inner ones, after the inner key's identity where it is forwarded."""
-        return [*(identity_of(inner) if self.forwards_key else ()), *statement]
+    def outer_statement(
+        self, statements: Sequence[Sequence[int]], keys: Sequence[VerificationKey] | None = None
+    ) -> list[int]:
+        """The outer proof's public values: each inner statement, after its key's identity where that is forwarded.
+
+        Keys other than those that the program was recorded with may be forwarded, if their shapes are the same.
+        """
+        outer: list[int] = []
+        for key, statement in zip(keys or self.inner, statements, strict=True):
+            outer += [*(identity_of(key) if self.forwards_keys else ()), *statement]
+        return outer
 
 
 def public_names(count: int) -> list[str]:
@@ -57,16 +66,16 @@ def public_names(count: int) -> list[str]:
 
 
 def make_recursion_key(
-    inner: VerificationKey,
+    inner: Sequence[VerificationKey],
     parameters: StarkParameters,
     *,
     form: Form = Form.WIDE,
-    forwards_key: bool = False,
+    forwards_keys: bool = False,
     least_log_heights: Sequence[int] = (0, 0, 0),
     threads: int | None = None,
 ) -> RecursionKey:
-    """Record the verifier of an inner key, lay it out and commit to it."""
-    program = record_verifier(inner, forwards_key=forwards_key)
+    """Record the verifiers of the inner keys, lay them out and commit to them."""
+    program = record_verifiers(inner, forwards_keys=forwards_keys)
     names = public_names(len(program.publics))
     layout: Layout | TerminalLayout
     if form is Form.TERMINAL:
@@ -76,40 +85,37 @@ def make_recursion_key(
     proving = make_proving_key(
         circuit, layout.log_heights, parameters, layout.preprocessed(), threads=threads
     )
-    return RecursionKey(inner, forwards_key, CompiledProgram.compile(program), layout, proving)
+    return RecursionKey(tuple(inner), forwards_keys, CompiledProgram.compile(program), layout, proving)
 
 
-def run_verifier(key: RecursionKey, outer_statement: Sequence[int], inner: NumberProof) -> Execution:
-    """Every wire's value for an inner proof, whether it verifies or not."""
-    return execute(key.compiled, outer_statement, *flatten_proof(inner))
+def run_verifiers(
+    key: RecursionKey, outer_statement: Sequence[int], proofs: Sequence[NumberProof]
+) -> Execution:
+    """Every wire's value for inner proofs, whether they verify or not."""
+    return execute(key.compiled, outer_statement, *flatten_proofs(proofs))
 
 
 def prove_recursion(
     key: RecursionKey,
     outer_statement: Sequence[int],
-    inner: NumberProof,
+    proofs: Sequence[NumberProof],
     *,
     threads: int | None = None,
     stages: Stages | None = None,
 ) -> Proved:
-    """Prove that the inner proof verifies for the statement that ends the outer one.
+    """Prove that each inner proof verifies for its part of the outer statement.
 
     Refuses an inner proof that does not verify: the tables have no valid trace for it.
     """
     stages = stages or Stages()
     workers = threads or default_threads()
     with stages.stage("run the verifier"):
-        run = run_verifier(key, outer_statement, inner)
+        run = run_verifiers(key, outer_statement, proofs)
     if run.failed != EVERYTHING_HOLDS:
         raise ProofRefused(
             Reason.CONSTRAINTS_DO_NOT_HOLD,
-            f"the inner proof does not verify: instruction {run.failed} of {len(key.compiled.code)} fails",
+            f"an inner proof does not verify: instruction {run.failed} of {len(key.compiled.code)} fails",
         )
     with stages.stage("fill the trace"):
         traces = key.layout.fill(run, threads=workers)
     return prove(key.proving, traces, outer_statement, threads=workers, stages=stages)
-
-
-def inner_statement(key: RecursionKey, outer_statement: Sequence[int]) -> tuple[int, ...]:
-    """The inner proof's part of an outer statement."""
-    return tuple(outer_statement[IDENTITY_LENGTH if key.forwards_key else 0 :])

@@ -66,7 +66,20 @@ def build_proof(key: VerificationKey, take: Takers) -> Proof[Any, Any, Any]:
     )
 
 
-def flatten_proof(proof: Proof[int, Any, Any]) -> tuple[list[int], list[Sequence[int]], list[Sequence[int]]]:
+Flat = tuple[list[int], list[Sequence[int]], list[Sequence[int]]]
+
+
+def flatten_proofs(proofs: Sequence[Proof[int, Any, Any]]) -> Flat:
+    """Base field elements, roots and siblings of all proofs, one proof after the other."""
+    parts = [flatten_proof(proof) for proof in proofs]
+    return (
+        [element for elements, _, _ in parts for element in elements],
+        [root for _, roots, _ in parts for root in roots],
+        [sibling for _, _, siblings in parts for sibling in siblings],
+    )
+
+
+def flatten_proof(proof: Proof[int, Any, Any]) -> Flat:
     """Base field elements, roots and siblings of a proof, in the order of `build_proof`."""
     elements: list[int] = []
     siblings: list[Sequence[int]] = []
@@ -99,37 +112,20 @@ def identity_of(key: VerificationKey) -> tuple[int, ...]:
     return *key.digest_limbs, *key.preprocessed_root
 
 
-def record_verifier(key: VerificationKey, *, forwards_key: bool = False) -> Program:
-    """The program of verifying proofs under a key.
+def record_verifiers(keys: Sequence[VerificationKey], *, forwards_keys: bool = False) -> Program:
+    """The program of verifying one proof under each key, in order.
 
-    Its public values are the inner statement, after the inner key's identity where that is forwarded.
+    Its public values are the inner statements, each after its key's identity where that is forwarded.
     Forwarded, digest and root are public values, and the program is the same for all keys of one circuit and shape.
     Else they are constants of the program.
     Soundness: either way the root is fixed before the inner proof is; one that the prover chose could be any program's.
     """
-    identity = IDENTITY_LENGTH if forwards_key else 0
-    recorder = Recorder(identity + key.shape.public_count)
-    arithmetic = WireArithmetic(recorder, key.parameters)
-
-    def take_extension() -> Scalar:
-        coordinates = [recorder.input() for _ in range(EXTENSION_DEGREE)]
-        value = recorder.extension(coordinates)
-        arithmetic.wire_challenger.coordinates[value.wire] = coordinates
-        return value
-
-    takers = Takers(recorder.input, take_extension, recorder.input_vector, recorder.input_sibling)
-    proof: Proof[Scalar, Scalar, Vector | Sibling] = build_proof(key, takers)
+    lengths = [(IDENTITY_LENGTH if forwards_keys else 0) + key.shape.public_count for key in keys]
+    recorder = Recorder(sum(lengths))
     publics = [Scalar(recorder, number=number) for number in recorder.publics]
-    digest, root = None, None
-    if forwards_key:
-        identity_of(key)
-        digest = publics[:DIGEST_LIMBS]
-        root = Vector(recorder, recorder.vector_of(publics[DIGEST_LIMBS:identity]))
-    elif key.preprocessed_root is not None:
-        assert isinstance(key.preprocessed_root, tuple)
-        elements = [recorder.base(element) for element in key.preprocessed_root]
-        root = Vector(recorder, recorder.vector_of(elements))
-    Verification(arithmetic, key, root, publics[identity:], proof, digest).run()
+    for key, length in zip(keys, lengths, strict=True):
+        _record_one(recorder, key, publics[:length], forwards_key=forwards_keys)
+        publics = publics[length:]
     # Soundness: an input that is not hashed could be chosen after every challenge.
     if recorder.unwritten_inputs():
         raise ProgramError("the verifier does not hash every value of the proof")
@@ -144,3 +140,29 @@ def record_verifier(key: VerificationKey, *, forwards_key: bool = False) -> Prog
         tuple(recorder.publics),
         zero,
     )
+
+
+def _record_one(
+    recorder: Recorder, key: VerificationKey, publics: Sequence[Scalar], *, forwards_key: bool
+) -> None:
+    """Run the verifier of one key on inputs of their own."""
+    arithmetic = WireArithmetic(recorder, key.parameters)
+
+    def take_extension() -> Scalar:
+        coordinates = [recorder.input() for _ in range(EXTENSION_DEGREE)]
+        value = recorder.extension(coordinates)
+        arithmetic.wire_challenger.coordinates[value.wire] = coordinates
+        return value
+
+    takers = Takers(recorder.input, take_extension, recorder.input_vector, recorder.input_sibling)
+    proof: Proof[Scalar, Scalar, Vector | Sibling] = build_proof(key, takers)
+    digest, root = None, None
+    if forwards_key:
+        identity_of(key)
+        digest = publics[:DIGEST_LIMBS]
+        root = Vector(recorder, recorder.vector_of(publics[DIGEST_LIMBS:IDENTITY_LENGTH]))
+        publics = publics[IDENTITY_LENGTH:]
+    elif isinstance(key.preprocessed_root, tuple):
+        elements = [recorder.base(element) for element in key.preprocessed_root]
+        root = Vector(recorder, recorder.vector_of(elements))
+    Verification(arithmetic, key, root, publics, proof, digest).run()

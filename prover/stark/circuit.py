@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from prover.air.builder import AirBuilder
 from prover.air.bus import Bus, Direction
 from prover.air.expression import CellKind, cells_of
+from prover.air.logup import group_fractions
 from prover.air.table import Table
 from prover.field.koalabear import PRIME, TWO_ADICITY
 
@@ -15,12 +16,23 @@ MINIMUM_QUOTIENT_DEGREE = 3
 """Constraints up to this degree cost the same: two bus fractions fit a column at degree three."""
 
 
-def bus_degree(table: Table) -> int:
+def bus_degree(table: Table, log_blowup: int) -> int:
     """The degree that a table's bus fractions may use: prover and verifier must group them alike.
 
-    The quotient of a degree d takes d - 1 pieces, rounded up to a power of two: what is rounded up is free.
+    A higher degree puts more fractions into a column and takes more quotient pieces, evaluated on more cosets.
+    So it is taken where it saves a third of these columns: in tables of many messages, which are wide and low.
     """
-    return max(MINIMUM_QUOTIENT_DEGREE, (1 << (table.degree - 2).bit_length()) + 1)
+    lowest = max(table.degree, MINIMUM_QUOTIENT_DEGREE)
+    if not table.interactions:
+        return lowest
+    costs = {degree: _bus_columns(table, degree) for degree in range(lowest, (1 << log_blowup) + 2)}
+    cheapest = min(costs, key=lambda degree: (costs[degree], degree), default=lowest)
+    return cheapest if 3 * costs[cheapest] <= 2 * costs.get(lowest, 0) else lowest
+
+
+def _bus_columns(table: Table, degree: int) -> int:
+    """Extension columns of the bus argument and of the quotient at a degree."""
+    return len(group_fractions(table.interactions, 1, degree)) + (1 << (degree - 2).bit_length())
 
 
 class CircuitError(ValueError):

@@ -40,7 +40,8 @@ class VerificationKey:
         """The shape of every proof under this key."""
         bus_round = self.circuit.bus_round
         tables = tuple(
-            with_bus_argument(table, bus_round, bus_degree(table)) for table in self.circuit.tables
+            with_bus_argument(table, bus_round, bus_degree(table, self.parameters.log_blowup))
+            for table in self.circuit.tables
         )
         return Shape(
             self.parameters,

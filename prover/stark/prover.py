@@ -321,7 +321,9 @@ class Proving:
         for index, table in enumerate(self.shape.tables):
             if round == self.shape.bus_round:
                 if table.interactions:
-                    degree = bus_degree(self.key.verification.circuit.tables[index])
+                    degree = bus_degree(
+                        self.key.verification.circuit.tables[index], self.parameters.log_blowup
+                    )
                     planes, bus_sum = fill_bus_columns(
                         table,
                         round,

@@ -163,8 +163,9 @@ def _venue(reach: Reach, folder: Path, values: dict[str, Any]) -> tuple[Venue, H
             )
         if house is None and reach.contract is not None:
             raise click.UsageError("--contract needs --l1-rpc: the embedded chain begins with its own")
+        if house is not None:
+            _insist_on_contract(reach, house)
         chain, house = _embedded(folder, path, house)
-        _insist_on_contract(reach, house)
         return Venue(chain, insist_on_house(chain, house), chain.account(SEQUENCER), house.genesis()), house
     if house is not None and house.is_embedded:
         raise BadInput(f"{reach.data_dir} has a chain of its own; --l1-rpc needs another --data-dir")

@@ -22,7 +22,7 @@ from click.shell_completion import CompletionItem
 
 from rollup.commands.keystore import Keystore, Membership
 from rollup.commands.quantities import AccountName, EthereumAddress
-from rollup.commands.terminal import BadInput, Refused
+from rollup.commands.terminal import BadInput, Refused, setting_name
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -94,11 +94,17 @@ def _defaults_from(spelled: dict[str, Any], path: Path, context: click.Context) 
     for name in tables:
         if name not in TABLES:
             raise BadInput(f"{str(path)!r}: there is no table {name!r}, only {', '.join(TABLES)}")
-    own = {name.replace("-", "_"): one for name, one in tables.get(context.info_name or "", {}).items()}
-    options = {one.name for one in context.command.params if isinstance(one, click.Option)}
-    for name in own:
-        if name not in options - {"data_dir", "config", "as_json"}:
+    options = {
+        setting_name(one): str(one.name)
+        for one in context.command.params
+        if isinstance(one, click.Option) and one.name not in {"data_dir", "config", "as_json"}
+    }
+    own = {}
+    for name, value in tables.get(context.info_name or "", {}).items():
+        option = options.get(name.replace("-", "_"))
+        if option is None:
             raise BadInput(f"{str(path)!r}: [{context.info_name}] has no setting {name!r}")
+        own[option] = value
     return plain | own
 
 

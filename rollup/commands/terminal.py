@@ -86,13 +86,19 @@ def say(line: str) -> None:
     click.echo(line, err=True)
 
 
+def setting_name(option: click.Option) -> str:
+    """What an option is called in the config file: `batch_time` for `--batch-time`."""
+    return max(option.opts, key=len).lstrip("-").replace("-", "_")
+
+
 class ClearingCommand(click.Command):
-    """A command whose foreseeable failures end in one line; every option can come from the environment."""
+    """A command whose foreseeable failures end in one line; options with values can come from the environment."""
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
-        name = (self.name or "").upper().replace("-", "_")
-        self.context_settings.setdefault("auto_envvar_prefix", f"CLEARING_{name}")
+        for option in self.params:
+            if isinstance(option, click.Option) and option.envvar is None and not option.is_flag:
+                option.envvar = f"CLEARING_{self.name}_{setting_name(option)}".upper()
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run it."""

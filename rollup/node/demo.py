@@ -27,20 +27,17 @@ from rollup.codec import decode_batch
 from rollup.instruments import group_of, series_id
 from rollup.node.bridge import BridgeSettings
 from rollup.node.demo_house import (
-    COLLECTION_PERIOD,
-    DAY,
     FIRST_PERSON,
     ORACLES,
     START,
-    TIMELOCK,
+    TERMS,
     House,
-    Terms,
-    Verifier,
+    Listing,
     deployed,
-    refusing_verifier,
 )
 from rollup.node.demo_market import MAKER_RATE, PEOPLE, TAKER_RATE, DemoMarket, Style, listed_terms
 from rollup.node.demo_report import DemoReport, Refused, Settled, checks_of, owners_of, sealed_of
+from rollup.node.deployment import DAY, Verifier
 from rollup.node.engine import ORDER_TAG
 from rollup.node.ethereum import EthereumError
 from rollup.node.node import NodeSettings, Running, run_node
@@ -88,7 +85,7 @@ class _Story:
     seed: int
     rounds: int
     show: Progress
-    listed: tuple[Terms, ...]
+    listed: tuple[Listing, ...]
     secrets: dict[int, SecretKey]
     accounts: dict[str, int] = field(default_factory=dict)
     orders: int = 0
@@ -110,7 +107,7 @@ class _Story:
         stage = "notice: the governor proposes fees, groups and series"
         show(stage, 0.0)
         notices = house.give_notice(self.listed, MAKER_RATE, TAKER_RATE)
-        house.chain.travel(START + TIMELOCK + DAY)
+        house.chain.travel(START + TERMS.timelock + DAY)
         show(stage, 1.0)
         stage = "deposits and trading keys, through Ethereum"
         for place, person in enumerate(PEOPLE):
@@ -120,7 +117,7 @@ class _Story:
             if person.style is not Style.TREASURY:
                 house.register_key(FIRST_PERSON + place, self.secrets[account])
         show(stage, 1.0)
-        stage = f"{TIMELOCK // DAY} days later: the notice is executed"
+        stage = f"{TERMS.timelock // DAY} days later: the notice is executed"
         show(stage, 0.0)
         house.execute(notices)
         show(stage, 1.0)
@@ -235,7 +232,7 @@ class _Story:
         posted = [market.settlement(terms, ORACLES) for terms in expiring]
         for terms, prices in zip(expiring, posted, strict=True):
             await asyncio.to_thread(house.post_prices, terms, prices)
-        await asyncio.to_thread(house.chain.travel, expiring[0].expiry + COLLECTION_PERIOD + 1)
+        await asyncio.to_thread(house.chain.travel, expiring[0].expiry + TERMS.collection_period + 1)
         for terms, prices in zip(expiring, posted, strict=True):
             price = await asyncio.to_thread(house.fix_price, terms)
             self.settlements.append(Settled(terms.name, tuple(prices), price, holders[terms.group]))
@@ -405,9 +402,9 @@ def run_demo(
     with TemporaryDirectory(prefix="clearing-demo-") as name:
         folder = Path(name)
         progress("chain: token, verifier and clearing house are deployed", 0.0)
-        with deployed(folder, verifier or refusing_verifier()) as house:
+        with deployed(folder, verifier) as house:
             progress("chain: token, verifier and clearing house are deployed", 1.0)
-            opening = START + TIMELOCK + DAY
+            opening = START + TERMS.timelock + DAY
             listed = listed_terms(opening + 2 * DAY, opening + 30 * DAY)
             story = _Story(house, folder, seed, rounds, progress, listed, secrets)
             story.prepare()

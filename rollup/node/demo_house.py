@@ -12,60 +12,44 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from prover.hash.keccak import keccak256
-from prover.hash.poseidon import POSEIDON16_20
-from rollup.binding import packed
-from rollup.codec import DATA_VERSION
-from rollup.node.ethereum import EmbeddedChain, EthereumError
+from rollup.node.deployment import DAY, Parties, Terms, Verifier, contract_at, deploy_house
+from rollup.node.ethereum import EmbeddedChain
 from rollup.node.node import Venue
 from rollup.schnorr import SecretKey
-from rollup.state import Deployment, State
-from rollup.state_hash import KernelHasher
-from rollup.state_tree import StateTree
-from rollup.units import Address, ChainId, OptionKind, Time
-from verifier_contracts.artifact import Artifact, load_artifact
+from rollup.state import State
+from rollup.units import OptionKind
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
 START: Final = 2_000_000_000
-DAY: Final = 24 * 3600
 
 GOVERNOR, SEQUENCER, CARRIER, FIRST_PERSON = 0, 1, 2, 3
 """Places among the chain's prefunded accounts; the carrier brings the oracles' prices."""
 
 ORACLES: Final = 5
-ORACLE_FAULTS: Final = 1
-MINIMUM_DEPOSIT: Final = 10_000_000
 FORCED_ITEM_WEI: Final = 10**15
-QUEUE_WINDOW: Final = 7 * DAY
-PROOF_DEADLINE: Final = 3 * DAY
-EXIT_PERIOD: Final = 14 * DAY
-TIMELOCK: Final = QUEUE_WINDOW + EXIT_PERIOD + 1
-COLLECTION_PERIOD: Final = 3600
+QUEUE_WINDOW, EXIT_PERIOD = 7 * DAY, 14 * DAY
+
+TERMS: Final = Terms(
+    oracle_threshold=3,
+    oracle_faults=1,
+    minimum_deposit=10_000_000,
+    forced_item_charge=FORCED_ITEM_WEI,
+    queue_window=QUEUE_WINDOW,
+    proof_deadline=3 * DAY,
+    exit_period=EXIT_PERIOD,
+    timelock=QUEUE_WINDOW + EXIT_PERIOD + 1,
+    collection_period=3600,
+)
+"""The story's expiry lies within the queue window: nobody could freeze the house while it is told."""
 
 LIST_GROUP, LIST_SERIES, SET_PARAMETERS = 0, 1, 2
 """The governor's actions, by their place in the contract's list."""
 
 
 @dataclass(frozen=True, slots=True)
-class Verifier:
-    """The contract that judges proofs, and the keys it is asked with."""
-
-    artifact: Artifact
-    terminal_key: bytes
-    base_key: bytes
-
-
-def refusing_verifier() -> Verifier:
-    """What is deployed as long as nothing is proved: no proof convinces it."""
-    key = keccak256(b"options clearing rollup: no program is proved yet")
-    # The contract takes a zero key for a data version that it does not know.
-    return Verifier(load_artifact("RefusingVerifier"), key, key)
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Listing:
     """One group as the governor lists it."""
 
     group: int
@@ -130,7 +114,7 @@ class House:
 
     # ------------------------------------------------------------------------------------------- the governor
 
-    def give_notice(self, listed: Sequence[Terms], maker_rate: int, taker_rate: int) -> list[_Notice]:
+    def give_notice(self, listed: Sequence[Listing], maker_rate: int, taker_rate: int) -> list[_Notice]:
         """Propose fees, groups and series."""
         notices = [
             _Notice(SET_PARAMETERS, _encoded("uint16 uint16 uint32", maker_rate, taker_rate, 1)),
@@ -160,7 +144,7 @@ class House:
 
     # -------------------------------------------------------------------------------------------- the oracles
 
-    def post_prices(self, terms: Terms, prices: Sequence[int]) -> None:
+    def post_prices(self, terms: Listing, prices: Sequence[int]) -> None:
         """Let each oracle sign its price, and carry them to the contract."""
         carrier = self.chain.account(CARRIER)
         for oracle, price in zip(self.oracles, prices, strict=True):
@@ -168,12 +152,12 @@ class House:
             signature = (signed.v, _word(signed.r), _word(signed.s))
             self.chain.send(carrier, self.contract.functions.postPrice(terms.group, price, *signature))
 
-    def fix_price(self, terms: Terms) -> int:
+    def fix_price(self, terms: Listing) -> int:
         """Fix a group's median, once its collection has closed."""
         self.chain.send(self.chain.account(CARRIER), self.contract.functions.fixPrice(terms.group))
         return int(self.contract.functions.group(terms.group).call()[3])
 
-    def _signed_price(self, oracle: LocalAccount, terms: Terms, price: int) -> Any:
+    def _signed_price(self, oracle: LocalAccount, terms: Listing, price: int) -> Any:
         domain = {
             "name": "Options Clearing House",
             "version": "1",
@@ -224,58 +208,19 @@ def _word(number: int) -> bytes:
 
 
 @contextmanager
-def deployed(folder: Path, verifier: Verifier) -> Iterator[House]:
+def deployed(folder: Path, verifier: Verifier | None) -> Iterator[House]:
     """A chain in a folder, with token, verifier and clearing house."""
+    from eth_account import Account
+
     chain = LastingChain(folder / "chain.sqlite", start_time=START)
+    oracles = tuple(Account.from_key((101 + number).to_bytes(32)) for number in range(ORACLES))
+    parties = Parties(
+        chain.account(GOVERNOR), chain.account(SEQUENCER).address, [oracle.address for oracle in oracles]
+    )
     try:
-        yield _deploy(chain, verifier)
+        house = deploy_house(chain, parties, TERMS, is_embedded=True, judge=verifier)
+        token = contract_at(chain, "PracticeToken", house.token)
+        contract = contract_at(chain, "ClearingHouse", house.contract)
+        yield House(chain, token, contract, house.genesis(), oracles)
     finally:
         chain.end()
-
-
-def _deploy(chain: EmbeddedChain, verifier: Verifier) -> House:
-    from eth_account import Account
-    from web3.utils.address import get_create_address
-
-    governor = chain.account(GOVERNOR)
-
-    def deploy(compiled: Artifact, *arguments: Any) -> Any:
-        receipt = chain.deploy(governor, compiled.abi, compiled.bytecode, *arguments)
-        return chain.web3.eth.contract(address=receipt["contractAddress"], abi=compiled.abi)
-
-    token, judge = deploy(load_artifact("PracticeToken")), deploy(verifier.artifact)
-    # The genesis state names the contract, and the contract is deployed with its root: the address is known before.
-    nonce: Any = chain.web3.eth.get_transaction_count(governor.address)
-    address: Any = governor.address
-    expected = int(get_create_address(address, nonce), 16)
-    began = int(chain.web3.eth.get_block("latest")["timestamp"])
-    genesis = State.genesis(Deployment(ChainId(chain.web3.eth.chain_id), Address(expected)), Time(began))
-    oracles = tuple(Account.from_key((101 + number).to_bytes(32)) for number in range(ORACLES))
-    settings = {
-        "token": token.address,
-        "governor": governor.address,
-        "sequencer": chain.account(SEQUENCER).address,
-        "verifier": judge.address,
-        "terminalKey": verifier.terminal_key,
-        "version": DATA_VERSION,
-        "baseKey": verifier.base_key,
-        "genesisRoot": packed(StateTree.of_state(genesis, KernelHasher(POSEIDON16_20)).root),
-        "genesisTime": began,
-        "oracles": [oracle.address for oracle in oracles],
-        "oracleThreshold": 2 * ORACLE_FAULTS + 1,
-        "oracleFaults": ORACLE_FAULTS,
-        "minimumDeposit": MINIMUM_DEPOSIT,
-        "forcedItemCharge": FORCED_ITEM_WEI,
-        "queueWindow": QUEUE_WINDOW,
-        "proofDeadline": PROOF_DEADLINE,
-        "exitPeriod": EXIT_PERIOD,
-        "timelock": TIMELOCK,
-        "collectionPeriod": COLLECTION_PERIOD,
-    }
-    compiled = load_artifact("ClearingHouse")
-    (constructor,) = [part for part in compiled.abi if part["type"] == "constructor"]
-    names = [component["name"] for component in constructor["inputs"][0]["components"]]
-    contract = deploy(compiled, tuple(settings[name] for name in names))
-    if int(contract.address, 16) != expected:
-        raise EthereumError(f"the clearing house is at {contract.address}, not where its genesis says")
-    return House(chain, token, contract, genesis, oracles)

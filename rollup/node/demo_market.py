@@ -15,7 +15,8 @@ from random import Random
 from typing import Final
 
 from rollup.instruments import SeriesId, group_of, kind_of, series_id, strike_of
-from rollup.node.demo_house import DAY, Terms
+from rollup.node.demo_house import Listing
+from rollup.node.deployment import DAY
 from rollup.orders import Order
 from rollup.units import (
     MICRO,
@@ -83,12 +84,12 @@ LISTED_SPOT: Final = {1: 3000.0, 2: 6000.0}
 VOLATILITY: Final = {1: 0.65, 2: 0.5}
 
 
-def listed_terms(first_expiry: int, second_expiry: int) -> tuple[Terms, ...]:
+def listed_terms(first_expiry: int, second_expiry: int) -> tuple[Listing, ...]:
     """Ether at two expiries and bitcoin at the first; a tick on a lot is worth ten cents."""
     return (
-        Terms(1, 1, "ether, first expiry", first_expiry, 6000, MICRO, MICRO // 10, (2800, 3000, 3200)),
-        Terms(2, 2, "bitcoin, first expiry", first_expiry, 12000, 10 * MICRO, MICRO // 100, (5800, 6200)),
-        Terms(3, 1, "ether, second expiry", second_expiry, 6000, MICRO, MICRO // 10, (2600, 3400)),
+        Listing(1, 1, "ether, first expiry", first_expiry, 6000, MICRO, MICRO // 10, (2800, 3000, 3200)),
+        Listing(2, 2, "bitcoin, first expiry", first_expiry, 12000, 10 * MICRO, MICRO // 100, (5800, 6200)),
+        Listing(3, 1, "ether, second expiry", second_expiry, 6000, MICRO, MICRO // 10, (2600, 3400)),
     )
 
 
@@ -105,7 +106,7 @@ class DemoMarket:
     """Spots, and how orders come about."""
 
     seed: int
-    listed: tuple[Terms, ...]
+    listed: tuple[Listing, ...]
     accounts: dict[str, int]
     spots: dict[int, float] = field(default_factory=lambda: dict(LISTED_SPOT))
     random: Random = field(init=False)
@@ -221,7 +222,7 @@ class DemoMarket:
             Time(now + ORDER_SECONDS),
         )
 
-    def settlement(self, terms: Terms, oracles: int) -> list[int]:
+    def settlement(self, terms: Listing, oracles: int) -> list[int]:
         """What each oracle says the price was: all but the last agree within a tick or two."""
         end = self.spots[terms.underlying] * (1 + self.random.gauss(0, 0.03))
         honest = [round(end) + self.random.randrange(-1, 2) for _ in range(oracles - 1)]

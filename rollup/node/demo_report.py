@@ -11,7 +11,7 @@ from rollup.events import Claim
 from rollup.instruments import SeriesId, group_of, kind_of, strike_of
 from rollup.invariants import broken_invariants
 from rollup.margin import margin_of
-from rollup.node.demo_house import Terms
+from rollup.node.demo_house import Listing
 from rollup.state import State
 
 
@@ -145,7 +145,11 @@ def owners_of(
 
 
 def checks_of(
-    state: State, claims: Sequence[Claim], vault_balance: int, roots: tuple[str, str], listed: Sequence[Terms]
+    state: State,
+    claims: Sequence[Claim],
+    vault_balance: int,
+    roots: tuple[str, str],
+    listed: Sequence[Listing],
 ) -> tuple[Check, ...]:
     """Compare the books, rebuilt from Ethereum alone, with what the contract holds and says."""
     cash = sum(account.cash for account in state.accounts())

@@ -22,7 +22,7 @@ from rollup.state import Deployment, State
 from rollup.state_hash import KernelHasher
 from rollup.state_tree import StateTree
 from rollup.units import Address, ChainId, Time
-from verifier_contracts.artifact import load_artifact
+from verifier_contracts.artifact import Artifact, load_artifact
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -117,23 +117,45 @@ def genesis_word(genesis: State) -> int:
     return packed(StateTree.of_state(genesis, KernelHasher(POSEIDON16_20)).root)
 
 
-def deploy_house(ethereum: Ethereum, parties: Parties, terms: Terms, *, is_embedded: bool) -> House:
-    """Deploy practice dollars, the verifier that refuses every proof, and the clearing house."""
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """The contract that judges proofs, and the keys it is asked with."""
+
+    artifact: Artifact
+    terminal_key: bytes
+    base_key: bytes
+
+
+def refusing_verifier() -> Verifier:
+    """What is deployed as long as nothing is proved: no proof convinces it."""
+    return Verifier(load_artifact("RefusingVerifier"), NO_KEY, NO_KEY)
+
+
+def deploy_house(
+    ethereum: Ethereum,
+    parties: Parties,
+    terms: Terms,
+    *,
+    is_embedded: bool,
+    judge: Verifier | None = None,
+) -> House:
+    """Deploy practice dollars, a verifier and the clearing house; unless told otherwise, the one that refuses all."""
     from web3.utils.address import get_create_address
 
     deployer = parties.governor
     web3 = ethereum.web3
 
-    def deployed(name: str, *arguments: Any) -> str:
-        compiled = load_artifact(name)
+    judge = judge or refusing_verifier()
+
+    def deployed(compiled: Artifact, *arguments: Any) -> str:
         receipt = ethereum.deploy(deployer, compiled.abi, compiled.bytecode, *arguments)
         address = receipt["contractAddress"]
         if address is None:
-            raise EthereumError(f"the deployment of {name} gave no address")
+            raise EthereumError(f"the deployment of {compiled.contract} gave no address")
         return str(address)
 
     first_block = web3.eth.block_number
-    token, verifier = deployed("PracticeToken"), deployed("RefusingVerifier")
+    token, verifier = deployed(load_artifact("PracticeToken")), deployed(judge.artifact)
     account: Any = deployer.address
     expected = str(get_create_address(account, web3.eth.get_transaction_count(account)))
     began = int(web3.eth.get_block("latest")["timestamp"])
@@ -143,9 +165,9 @@ def deploy_house(ethereum: Ethereum, parties: Parties, terms: Terms, *, is_embed
         "governor": deployer.address,
         "sequencer": parties.sequencer,
         "verifier": verifier,
-        "terminalKey": NO_KEY,
+        "terminalKey": judge.terminal_key,
         "version": DATA_VERSION,
-        "baseKey": NO_KEY,
+        "baseKey": judge.base_key,
         "genesisRoot": genesis_word(house.genesis()),
         "genesisTime": began,
         "oracles": list(parties.oracles),
@@ -159,9 +181,10 @@ def deploy_house(ethereum: Ethereum, parties: Parties, terms: Terms, *, is_embed
         "timelock": terms.timelock,
         "collectionPeriod": terms.collection_period,
     }
-    (constructor,) = [part for part in load_artifact("ClearingHouse").abi if part["type"] == "constructor"]
+    compiled = load_artifact("ClearingHouse")
+    (constructor,) = [part for part in compiled.abi if part["type"] == "constructor"]
     names = [component["name"] for component in constructor["inputs"][0]["components"]]
-    address = deployed("ClearingHouse", tuple(settings[name] for name in names))
+    address = deployed(compiled, tuple(settings[name] for name in names))
     if int(address, 16) != int(expected, 16):
         raise EthereumError(f"the clearing house is at {address}, not at {expected}, which its genesis names")
     return house

@@ -124,8 +124,8 @@ def test_a_digest_element_is_not_read_as_itself_plus_p(position: int) -> None:
     honest = specimen.chain_rows(GENERATOR, 12, (canonical[0], canonical[1], canonical[2], canonical[3]))
     forged = specimen.chain_rows(GENERATOR, 12, (alias[0], alias[1], alias[2], alias[3]))
     assert (honest.digests == forged.digests).all()
-    assert specimen.broken_in_table(signature.fill(honest, signature.LOG_BLOCK)) == set()
-    assert specimen.broken_in_table(signature.fill(forged, signature.LOG_BLOCK)) == {
+    assert specimen.broken_in_table(signature.fill(honest, honest.keys[:, :1], signature.LOG_BLOCK)) == set()
+    assert specimen.broken_in_table(signature.fill(forged, forged.keys[:, :1], signature.LOG_BLOCK)) == {
         "a digest element is below p"
     }
 
@@ -237,7 +237,9 @@ def _chain_with_a_free_slope(free_slope: Element) -> signature.SignatureRows:
 
 def test_an_exceptional_addition_cannot_be_hidden_by_a_zero_inverse() -> None:
     rows = _chain_with_a_free_slope((1, 2, 3, 4, 5, 6, 7))
-    assert specimen.broken_in_table(signature.fill(rows, rows.keys[:, :1], signature.LOG_BLOCK)) == {"P and T differ in x"}
+    assert specimen.broken_in_table(signature.fill(rows, rows.keys[:, :1], signature.LOG_BLOCK)) == {
+        "P and T differ in x"
+    }
 
 
 def test_a_free_slope_would_have_led_anywhere() -> None:

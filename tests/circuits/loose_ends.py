@@ -88,3 +88,18 @@ def changed(trace: Montgomery, table: Table, at: int, /, **cells: int) -> Montgo
     for name, value in cells.items():
         copy[names[name], at] = encode(np.array([value]))[0]
     return copy
+
+
+def unbound_columns(table: Table, honest: Montgomery, *, at: int, publics: Sequence[int] = ()) -> list[str]:
+    """The columns that can be changed alone in a row without a broken constraint or another message."""
+    expected = inspected([table], {table.name: honest}, publics)
+    buses = {interaction.bus for interaction in table.interactions}
+    unbound = []
+    for column, name in enumerate(table.main_names):
+        trace = honest.copy()
+        trace[column, at] ^= np.uint32(1)
+        found = inspected([table], {table.name: trace}, publics)
+        is_seen = any(loose_ends(found, bus) != loose_ends(expected, bus) for bus in buses)
+        if not (found.constraints or is_seen):
+            unbound.append(name)
+    return unbound

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+from numpy.typing import NDArray
 
-from prover.field.koalabear import Montgomery, decode, encode
+from prover.field.koalabear import PRIME, Montgomery, decode, encode
 from rollup.instruments import SeriesId
 from rollup.orders import Order
 from rollup.transactions import Trade
@@ -32,6 +33,10 @@ PRICE = 3 * DOLLAR + 70_001
 """A price whose fees do not come out even."""
 
 MAKER_RATE, TAKER_RATE = 10_007, 30_011
+
+
+NO_BIT = -32_512
+"""A borrow that is none: 2^16 times it is one modulo the prime, so one limb gains one and its neighbour thousands."""
 
 
 def market() -> TradingFloor:
@@ -75,12 +80,26 @@ def spoiled(
     return {**traces, table: copy}
 
 
+def cell_of(traces: dict[str, Montgomery], table: str, row: int, column: str) -> NDArray[np.int64]:
+    """What stands in a cell, as a signed number near zero."""
+    value = decode(traces[table][place_of(table, column), row : row + 1]).astype(np.int64)
+    return np.where(value > PRIME // 2, value - PRIME, value)
+
+
 def added(
     traces: dict[str, Montgomery], table: str, row: int, cells: dict[str, int]
 ) -> dict[str, Montgomery]:
     """The same, each value added to what stands there."""
-    found = {name: int(decode(traces[table][place_of(table, name), row : row + 1])[0]) for name in cells}
+    found = {name: int(cell_of(traces, table, row, name)[0]) for name in cells}
     return spoiled(traces, table, row, {name: found[name] + value for name, value in cells.items()})
+
+
+def gaps(name: str, gap: int) -> list[dict[str, int]]:
+    """Every spelling of a negative distance in time: in the low part, in the high part, and as the prime less it."""
+    return [
+        {f"{name} gap low": (gap - high * 65536) % PRIME, f"{name} gap high": high}
+        for high in (0, -1, 32_511)
+    ]
 
 
 def unbound_columns(floor: TradingFloor, table: str, row: int = 0) -> list[str]:

@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 from circuits import cancellations
+from circuits.buses import ACCOUNTS
 from rollup.outcome import Outcome
 from rollup.rejections import Rejection
 from rollup.state import Account
-from tests.circuits.market import added, market, unbound_columns
+from tests.circuits.market import NO_BIT, added, gaps, market, spoiled, unbound_columns
 from tests.circuits.refusals import Forgery, forgeries_of, refuses
 from tests.circuits.trading import TradingFloor
 from tests.rollup.workbench import ALICE, BOB, CAROL, TREASURY, make
@@ -89,13 +90,17 @@ def _cancelled() -> TradingFloor:
 
 
 def test_a_floor_that_falls_cannot_hide_it_in_a_borrow() -> None:
-    floor = market()
-    _with(floor, order_floor=70_000)
-    floor.cancel(floor.house.cancel(ALICE, 65_536))
-    for borrow in (0, 1):
-        assert "bus sixteen bits" in floor.wrong(
-            added(floor.traces(), "cancellations", 0, {"floor borrow": -borrow})
-        )
+    """With a borrow the high limb is negative, without one the low limb; a borrow that is no bit is none."""
+    for old, new, borrow, broken in (
+        (70_000, 69_999, 0, "bus sixteen bits"),
+        (70_000, 69_999, 1, "bus sixteen bits"),
+        (70_000, 5_000, NO_BIT, "the rise of the floor borrows or not"),
+    ):
+        floor = market()
+        _with(floor, order_floor=old)
+        floor.cancel(floor.house.cancel(ALICE, new))
+        traces = spoiled(floor.traces(), "cancellations", 0, {"floor borrow": borrow})
+        assert floor.wrong(traces) == {broken}
 
 
 def test_a_nonce_has_one_successor() -> None:
@@ -105,6 +110,23 @@ def test_a_nonce_has_one_successor() -> None:
         "bus sixteen bits",
         "bus accounts",
     }
+    cells = {"nonce carry": NO_BIT - 1, "next nonce low": 65536 - 1, "next nonce high": NO_BIT - 1}
+    assert "the nonce carries or not" in floor.wrong(added(floor.traces(), "cancellations", 0, cells))
+
+
+@pytest.mark.parametrize(("place", "name"), [(3, "next nonce low"), (4, "next nonce high")])
+def test_a_nonce_cannot_stay_or_jump(place: int, name: str) -> None:
+    """The account written with another nonce, where others would take it so."""
+    floor = _cancelled()
+    (written,) = (message for message, times in floor.asked[ACCOUNTS].items() if times > 0)
+    floor.ask(ACCOUNTS, *written, times=-1)
+    floor.ask(ACCOUNTS, *written[:place], written[place] + 1, *written[place + 1 :])
+    assert floor.wrong(added(floor.traces(), "cancellations", 0, {name: 1})) == {"the nonce rises by one"}
+
+
+def test_an_account_has_one_spelling() -> None:
+    floor = _cancelled()
+    assert "bus two bytes" in floor.wrong(added(floor.traces(), "cancellations", 0, {"account high": 256}))
 
 
 def test_cash_and_positions_stay() -> None:
@@ -115,8 +137,11 @@ def test_cash_and_positions_stay() -> None:
 
 def test_an_account_cannot_be_read_as_it_will_be() -> None:
     floor = _cancelled()
-    floor.rows["cancellations"][0]["old_time"] = floor.rows["cancellations"][0]["clock"] + 3
-    assert {"bus sixteen bits", "bus accounts"} <= floor.wrong()
+    row = floor.rows["cancellations"][0]
+    row["old_time"] = row["clock"] + 3
+    for cells in gaps("account", -1):
+        wrong = floor.wrong(spoiled(floor.traces(), "cancellations", 0, cells))
+        assert wrong == {"bus sixteen bits", "bus accounts"}
 
 
 def test_no_column_of_a_cancellation_is_free() -> None:

@@ -8,7 +8,18 @@ from circuits import fills
 from rollup.outcome import Outcome
 from rollup.rejections import Rejection
 from rollup.units import OrderKind
-from tests.circuits.market import PRICE, added, buy, market, pair, sell, spoiled, unbound_columns
+from tests.circuits.market import (
+    NO_BIT,
+    PRICE,
+    added,
+    buy,
+    gaps,
+    market,
+    pair,
+    sell,
+    spoiled,
+    unbound_columns,
+)
 from tests.circuits.refusals import Forgery, forgeries_of, refuses
 from tests.circuits.trading import TradingFloor
 from tests.rollup.workbench import ALICE, BOB
@@ -77,6 +88,78 @@ def test_a_fill_that_the_rules_refuse_breaks_a_rule_here(forgery: Forgery) -> No
 # What a forger could try.
 
 
+def test_a_borrow_is_a_bit() -> None:
+    """A borrow of the forger's choice makes a smaller number the larger one."""
+    floor = market()
+    floor.house.apply(floor.house.cancel(ALICE, 65536))
+    floor.trade(pair(buy(number=5), sell()))
+    traces = spoiled(floor.traces(), "fills", 0, {"floor borrow": NO_BIT})
+    assert floor.wrong(traces) == {"the distance to the floor borrows or not"}
+
+    floor = market()
+    assert isinstance(floor.trade(pair(buy(number=65536), sell())), Outcome)
+    floor.trade(pair(buy(number=5), sell()))
+    traces = spoiled(floor.traces(), "fills", 2, {"number borrow": NO_BIT})
+    assert floor.wrong(traces) == {"the distance to the slot's number borrows or not"}
+
+    floor = market()
+    floor.trade(pair(buy(ALICE, 5), sell(BOB, 65536), buyer_is_maker=False))
+    cells = {"price borrow": NO_BIT, "improvement low": 6, "improvement high": 32_511}
+    assert floor.wrong(spoiled(floor.traces(), "fills", 0, cells)) == {
+        "the price's improvement borrows or not"
+    }
+
+
+def test_a_cancelled_order_has_no_distance_from_the_floor() -> None:
+    """With a borrow the high limb is negative, without one the low limb."""
+    floor = market()
+    floor.house.apply(floor.house.cancel(ALICE, 5))
+    floor.trade(pair(buy(number=4), sell()))
+    for borrow in (0, 1):
+        traces = spoiled(floor.traces(), "fills", 0, {"floor borrow": borrow})
+        assert floor.wrong(traces) == {"bus sixteen bits"}
+
+
+def test_a_replaced_order_is_not_the_same_one_several_times() -> None:
+    """The flag as large as the numbers are apart would make their distance zero."""
+    floor = market()
+    assert isinstance(floor.trade(pair(buy(number=9), sell())), Outcome)
+    floor.trade(pair(buy(ALICE, PRICE, 9, number=3), sell()))
+    floor.slots[ALICE, 0] = (floor.slots[ALICE, 0][0], 3, 8)
+    cells = {"is same order": 7, "number borrow": 0, "filled low": 8}
+    assert floor.wrong(spoiled(floor.traces(), "fills", 2, cells)) == {
+        "the slot holds this order or an older one"
+    }
+
+
+def test_what_is_filled_grows_by_the_lots() -> None:
+    floor = market()
+    assert isinstance(floor.trade(pair(buy(), sell(), 3)), Outcome)
+    floor.slots[ALICE, 0] = (floor.slots[ALICE, 0][0], 1, 2)
+    assert floor.wrong(spoiled(floor.traces(), "fills", 0, {"filled low": 2})) == {
+        "filled afterwards is filled before"
+    }
+
+
+def test_what_is_filled_has_one_spelling() -> None:
+    floor = market()
+    assert isinstance(floor.trade(pair(buy(), sell(), 3)), Outcome)
+    wrong = floor.wrong(spoiled(floor.traces(), "fills", 0, {"filled low": 3 - 65536, "filled high": 1}))
+    assert wrong == {"bus sixteen bits", "bus slots"}
+
+
+@pytest.mark.parametrize(("beyond", "limb"), [(1, "low"), (65536, "high")])
+def test_a_price_beyond_the_limit_is_no_improvement(beyond: int, limb: str) -> None:
+    floor = market()
+    floor.trade(pair(buy(), sell(BOB, PRICE + beyond), buyer_is_maker=False))
+    nothing = {"price borrow": 0, "improvement low": 0, "improvement high": 0}
+    assert floor.wrong(spoiled(floor.traces(), "fills", 0, nothing)) == {
+        "the improvement is the limit less the price for a buyer and the reverse for a seller"
+    }
+    negative = nothing | {f"improvement {limb}": -1}
+    assert floor.wrong(spoiled(floor.traces(), "fills", 0, negative)) == {"bus sixteen bits"}
+
+
 def _twice(lots: int = 3) -> TradingFloor:
     """Two fills of the same orders, of three lots in five; the second one is too many."""
     floor = market()
@@ -130,7 +213,8 @@ def test_a_fill_cannot_read_what_a_later_one_writes() -> None:
         assert isinstance(floor.trade(pair(buy(), sell(), 1)), Outcome)
     first, second = floor.rows["fills"][0], floor.rows["fills"][2]
     first |= {"old_time": second["clock"], "old_number": 1, "old_filled": 2}
-    assert "bus sixteen bits" in floor.wrong()
+    for cells in gaps("slot", first["clock"] - second["clock"] - 1):
+        assert "bus sixteen bits" in floor.wrong(spoiled(floor.traces(), "fills", 0, cells))
 
 
 def test_a_maker_trades_at_its_limit_and_not_at_a_better_price_of_the_sequencer_s_choice() -> None:

@@ -13,9 +13,10 @@ from rollup.admission import message_of
 from rollup.orders import Order
 from rollup.outcome import Outcome
 from rollup.rejections import Rejection
+from rollup.state import State
 from rollup.transactions import TAGS, Trade, Transfer
 from rollup.units import MAX_ORDER_LIFETIME_SECONDS
-from tests.circuits.market import added, buy, market, pair, sell, spoiled, unbound_columns
+from tests.circuits.market import NO_BIT, added, buy, market, pair, sell, spoiled, unbound_columns
 from tests.circuits.refusals import Forgery, forgeries_of, refuses
 from tests.circuits.trading import TradingFloor, identity_of
 from tests.rollup.workbench import (
@@ -46,7 +47,7 @@ HEADER_LENGTH = 18
 def test_an_order_lives_from_the_next_second_to_thirty_days(borrows: tuple[int, int]) -> None:
     """The batch's time takes limbs that make the distance borrow and not borrow."""
     now = 3 << 32 | borrows[1] << 16 | borrows[0]
-    house = House(make(type(market().house.state).genesis, DEPLOYMENT, now))
+    house = House(make(State.genesis, DEPLOYMENT, now))
     for account in (ALICE, BOB):
         house.deposit(account, 1)
     floor = TradingFloor(house)
@@ -190,6 +191,58 @@ def test_an_order_that_has_expired_cannot_hide_it_in_a_borrow() -> None:
     assert floor.wrong(spoiled(floor.traces(), "orders", 0, cells)) == {"bus two bytes"}
     cells = {"borrow of the low limb": 0, "borrow of the middle limb": 0, "spare high": 39}
     assert floor.wrong(spoiled(floor.traces(), "orders", 0, cells)) == {"bus sixteen bits"}
+
+
+def _at(now: int) -> TradingFloor:
+    """A house at a time of choice, with Alice in it."""
+    house = House(make(State.genesis, DEPLOYMENT, now))
+    house.deposit(ALICE, 1)
+    return TradingFloor(house)
+
+
+@pytest.mark.parametrize(
+    ("now", "left", "spelling"),
+    [
+        (3 << 32 | 7 << 16 | 65535, 6, {"expiry low": 65541, "expiry middle": 7, "expiry high": 3}),
+        (3 << 32 | 65535 << 16 | 9, 5 << 16, {"expiry low": 9, "expiry middle": 65540, "expiry high": 3}),
+        (65535 << 32 | 65535 << 16, 65536, {"expiry low": 0, "expiry middle": 0, "expiry high": 65536}),
+    ],
+)
+def test_an_expiry_has_one_spelling(now: int, left: int, spelling: dict[str, int]) -> None:
+    """The limbs are signed, and the time left is right; only their width is not."""
+    floor, order = _at(now), buy(expiry=now + left)
+    message = list(make(message_of, DEPLOYMENT, 1, ALICE, TAGS[Trade], order))
+    message[-3:] = spelling.values()
+    _signed_as(floor, order, message)
+    left -= 1
+    cells = {
+        "borrow of the low limb": int(spelling["expiry low"] < (now & 0xFFFF) + 1),
+        "borrow of the middle limb": int(spelling["expiry high"] > now >> 32),
+        "spare high": (orders.LAST_REMAINING_SECOND - left) >> 16,
+    }
+    assert floor.wrong(spoiled(floor.traces(), "orders", 0, spelling | cells)) == {"bus sixteen bits"}
+
+
+@pytest.mark.parametrize(
+    ("expiry", "cells", "broken"),
+    [
+        (
+            3 << 32 | 40_003 + NO_BIT << 16 | 20,
+            {"borrow of the low limb": NO_BIT, "borrow of the middle limb": 0, "spare high": 36},
+            "the low limb of the time left borrows or not",
+        ),
+        (
+            3 - NO_BIT << 32 | 40_003 << 16 | 20,
+            {"borrow of the low limb": 0, "borrow of the middle limb": -NO_BIT, "spare high": 37},
+            "the middle limb of the time left borrows or not",
+        ),
+    ],
+)
+def test_a_borrow_is_a_bit(expiry: int, cells: dict[str, int], broken: str) -> None:
+    """A borrow of the forger's choice lets an order live that has expired years ago, or will in years."""
+    floor = _at(3 << 32 | 40_000 << 16 | 9)
+    floor.add_order(buy(expiry=expiry))
+    assert floor.wrong(spoiled(floor.traces(), "orders", 0, cells)) == {broken}
 
 
 def test_a_dead_row_provides_no_order() -> None:

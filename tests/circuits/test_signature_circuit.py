@@ -59,7 +59,7 @@ def test_the_rows_of_a_block_are_the_steps_of_the_reference_chain() -> None:
 
 def test_the_largest_numbers_are_laid_out_too() -> None:
     rows = specimen.chain_rows(GENERATOR, ORDER - 1, (2**31 - 2**24, 0, 1, 2**31 - 2**24))
-    assert specimen.broken_in_table(signature.fill(rows, signature.LOG_BLOCK)) == set()
+    assert specimen.broken_in_table(signature.fill(rows, rows.keys[:, :1], signature.LOG_BLOCK)) == set()
 
 
 def test_every_column_of_every_row_kind_is_bound_alone() -> None:
@@ -136,8 +136,9 @@ def test_every_message_has_as_many_values_as_its_bus_carries() -> None:
 
 def test_tables_that_are_too_low_are_refused() -> None:
     rows = specimen.chain_rows(GENERATOR, 1, (0, 0, 0, 0))
+    many = replace(rows, keys=np.repeat(rows.keys, 3, axis=1))
     with pytest.raises(ValueError, match="3 signatures do not fit a table of 2"):
-        signature.fill(replace(rows, keys=np.repeat(rows.keys, 3, axis=1)), signature.LOG_BLOCK + 1)
+        signature.fill(many, rows.keys, signature.LOG_BLOCK + 1)
 
 
 def test_a_verifier_of_signatures_loads_no_compiler() -> None:

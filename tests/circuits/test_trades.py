@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import random
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from circuits import trades
-from prover.field.koalabear import PRIME
+from circuits.buses import DATA_WORDS
+from circuits.gadgets.wide import Wide
+from prover.field.koalabear import PRIME, Montgomery
+from rollup.formulas import fee_identity, premium
 from rollup.outcome import Outcome
 from rollup.rejections import Rejection
-from rollup.units import OrderKind
+from rollup.units import MICRO, OrderKind
 from tests.circuits.market import (
     MAKER_RATE,
     PRICE,
     TAKER_RATE,
     added,
     buy,
+    cell_of,
     market,
     pair,
     sell,
@@ -24,7 +30,7 @@ from tests.circuits.market import (
     unbound_columns,
 )
 from tests.circuits.refusals import Forgery, forgeries_of, refuses
-from tests.circuits.trading import TradingFloor
+from tests.circuits.trading import FIRST_WORD, TradingFloor
 from tests.rollup.workbench import ALICE, BOB, GENESIS_TIME, HOUR, PUT, TREASURY
 
 # What is good.
@@ -182,40 +188,143 @@ def _traded(lots: int = 1) -> TradingFloor:
     return floor
 
 
-def _claimed(side: str, by: int) -> set[str]:
-    """What is wrong if one fee is another one, with the excess that makes the equation hold."""
-    floor = _traded()
+PREMIUM = "the premium is price times lots"
+FEES = {side: f"the {side}'s fee is its rate of the premium" for side in ("buyer", "seller")}
+STEPS = {"bus account steps"}
+FEE_BUSES = STEPS | {"bus credits"}
+
+
+def _bytes(traces: dict[str, Montgomery], name: str, count: int) -> Wide[NDArray[np.int64]]:
+    return Wide.of_bytes([cell_of(traces, "trades", 0, f"{name} byte {i}") for i in range(count)])
+
+
+def _carried(traces: dict[str, Montgomery], *, exact: bool = False) -> dict[str, Montgomery]:
+    """Traces whose carries are solved from the lowest weight up: in integers as far as they go, or modulo the prime."""
+    price, lots = _bytes(traces, "price", 4), _bytes(traces, "lots", 2)
+    paid = _bytes(traces, "premium", 6)
+    million = Wide.of_bytes([np.array([digit]) for digit in trades.MILLION_DIGITS])
+    equations = {PREMIUM: premium(price, lots) - paid}
+    for side, name in FEES.items():
+        rate, fee = _bytes(traces, f"{side} rate", 2), _bytes(traces, f"{side} fee", 6)
+        low, high = (cell_of(traces, "trades", 0, f"{side} excess {part}") for part in ("low", "high"))
+        equations[name] = fee_identity(paid, rate, fee, Wide((low, high)), million)
+    cells = {}
+    for name, equation in equations.items():
+        carry = 0
+        for weight, term in enumerate(equation.terms[:-1], start=1):
+            total = int(term[0]) + carry
+            carry = total >> 16 if exact else total * pow(65536, -1, PRIME) % PRIME
+            carry = carry - PRIME if carry > PRIME // 2 else carry
+            cells[f"{name} carry {weight}"] = carry
+    return spoiled(traces, "trades", 0, cells)
+
+
+def _with_premium(floor: TradingFloor, more: int) -> None:
+    """Claim another premium, with the fees that it would have."""
     row = floor.rows["trades"][0]
-    row[side] = {**row[side], "fee": row[side]["fee"] + by, "excess": row[side]["excess"] + by * 1_000_000}
-    return floor.wrong()
+    row["premium"] += more
+    for side in FEES:
+        paid = row["premium"] * row[side]["rate"]
+        fee = -(-paid // MICRO)
+        row[side] = {**row[side], "fee": fee, "excess": fee * MICRO - paid}
 
 
-@pytest.mark.parametrize("side", ["buyer", "seller"])
-def test_a_fee_is_rounded_up_by_less_than_a_micro_dollar(side: str) -> None:
-    for by in (-1, 1, 70_000):
-        wrong = _claimed(side, by)
-        assert wrong & {"bus sixteen bits", "bus two bytes"}
-        assert wrong <= {"bus sixteen bits", "bus two bytes", "bus account steps", "bus credits"}
-
-
-def test_a_premium_that_is_right_modulo_the_prime_is_refused() -> None:
-    """The premium more by the prime: the equations can only be met by carries that are no integers."""
-    floor = _traded()
+def _with_fee(floor: TradingFloor, side: str, more: int, excess: int) -> None:
+    """Claim another fee and excess."""
     row = floor.rows["trades"][0]
-    wrong = set()
-    row["premium"] += PRIME
-    quotient = row["price"] * row["lots"]
-    carry, cells = 0, {}
-    for weight in range(2):
-        limb = (row["premium"] >> 16 * weight) & 0xFFFF
-        taken = ((quotient >> 16 * weight) & 0xFFFF) - limb + carry
-        carry = taken * pow(65536, -1, PRIME) % PRIME
-        cells[f"the premium is price times lots carry {weight + 1}"] = carry
-    for side in ("buyer", "seller"):
-        rate, fee = row[side]["rate"], -(-row["premium"] * row[side]["rate"] // 1_000_000)
-        row[side] = {**row[side], "fee": fee, "excess": fee * 1_000_000 - row["premium"] * rate}
-    wrong = floor.wrong(spoiled(floor.traces(), "trades", 0, cells))
-    assert "bus fourteen bits" in wrong
+    row[side] = {**row[side], "fee": row[side]["fee"] + more, "excess": row[side]["excess"] + excess}
+
+
+def test_the_specimen_has_the_carries_that_are_solved() -> None:
+    for is_exact in (True, False):
+        assert _traded().wrong(_carried(_traded().traces(), exact=is_exact)) == set()
+
+
+@pytest.mark.parametrize("weight", range(3))
+def test_another_premium_breaks_the_equation_of_its_weight(weight: int) -> None:
+    floor = _traded()
+    honest = floor.traces()
+    _with_premium(floor, 1 << 16 * weight)
+    claimed = _carried(floor.traces())
+    names = [f"{PREMIUM} carry {i}" for i in (1, 2)]
+    kept = {name: int(cell_of(honest, "trades", 0, name)[0]) for name in names}
+    wrong = floor.wrong(spoiled(claimed, "trades", 0, kept))
+    assert wrong - FEE_BUSES == {f"{PREMIUM}: weight {weight} is carried on"}
+
+
+@pytest.mark.parametrize("weight", range(2))
+def test_a_premium_that_is_right_modulo_the_prime_needs_a_carry_that_is_none(weight: int) -> None:
+    floor = _traded()
+    _with_premium(floor, PRIME << 16 * weight)
+    assert floor.wrong(_carried(floor.traces())) - FEE_BUSES == {"bus fourteen bits"}
+
+
+@pytest.mark.parametrize("side", FEES)
+@pytest.mark.parametrize("weight", range(4))
+def test_another_fee_breaks_the_equation_of_its_weight(side: str, weight: int) -> None:
+    """A million is 15,625 times 2^6, so that some fees are wrong at one weight only."""
+    floor = _traded()
+    if weight:
+        _with_fee(floor, side, 1 << 16 * weight - 6, 0)
+    else:
+        _with_fee(floor, side, 0, 1)
+    wrong = floor.wrong(_forward(floor, FEES[side], weight))
+    assert wrong - FEE_BUSES == {f"{FEES[side]}: weight {weight} is carried on"}
+
+
+def _forward(floor: TradingFloor, equation: str, weight: int) -> dict[str, Montgomery]:
+    """Carries in integers up to a weight, and the honest ones from there on."""
+    honest, claimed = _traded().traces(), _carried(floor.traces(), exact=True)
+    names = [f"{equation} carry {i}" for i in range(weight + 1, 4)]
+    return spoiled(claimed, "trades", 0, {name: int(cell_of(honest, "trades", 0, name)[0]) for name in names})
+
+
+@pytest.mark.parametrize("side", FEES)
+@pytest.mark.parametrize("weight", range(3))
+def test_a_fee_that_is_right_modulo_the_prime_needs_a_carry_that_is_none(side: str, weight: int) -> None:
+    floor = _traded()
+    multiple = PRIME << 16 * weight
+    more = -(-(multiple - floor.rows["trades"][0][side]["excess"]) // MICRO)
+    _with_fee(floor, side, more, more * MICRO - multiple)
+    assert floor.wrong(_carried(floor.traces())) - FEE_BUSES == {"bus fourteen bits"}
+
+
+@pytest.mark.parametrize("side", FEES)
+@pytest.mark.parametrize("more", [-1, 1])
+def test_a_fee_is_rounded_up_by_less_than_a_micro_dollar(side: str, more: int) -> None:
+    floor = _traded()
+    _with_fee(floor, side, more, more * MICRO)
+    wrong = floor.wrong(_carried(floor.traces(), exact=True))
+    assert wrong & {"bus sixteen bits", "bus two bytes"}
+    assert wrong <= {"bus sixteen bits", "bus two bytes"} | FEE_BUSES
+
+
+BYTE_PAIRS = [
+    *(
+        (name, place)
+        for name, count in (("price", 4), ("lots", 2), ("premium", 6))
+        for place in range(0, count, 2)
+    ),
+    *((f"{side} rate", 0) for side in FEES),
+    *((f"{side} fee", place) for side in FEES for place in (0, 2, 4)),
+]
+
+
+@pytest.mark.parametrize(("name", "place"), BYTE_PAIRS)
+def test_a_byte_that_lends_to_its_neighbour_is_none(name: str, place: int) -> None:
+    """The number stays, and so do its limbs and all equations: only the bytes are none."""
+    floor = _traded()
+    cells = {f"{name} byte {place}": 256, f"{name} byte {place + 1}": -1}
+    traces = _carried(added(floor.traces(), "trades", 0, cells))
+    assert floor.wrong(traces) == {"bus two bytes"}
+
+
+@pytest.mark.parametrize("side", FEES)
+def test_an_excess_has_one_spelling(side: str) -> None:
+    floor = _traded()
+    cells = {f"{side} excess low": -65536, f"{side} excess high": 1, f"{side} spare high": -1}
+    traces = added(floor.traces(), "trades", 0, cells)
+    assert "bus sixteen bits" in floor.wrong(_carried(traces))
 
 
 def test_the_treasury_cannot_be_left_out_nor_paid_by_nobody() -> None:
@@ -248,11 +357,27 @@ def test_maker_and_taker_cannot_change_their_rates() -> None:
 
 def test_a_published_word_has_one_reading() -> None:
     """Account and slot, flag and index share words: what one gives the other cannot take."""
+    for side in FEES:
+        floor = _traded()
+        cells = {f"{side} account low": 1, f"{side} slot": -256}
+        wrong = floor.wrong(added(floor.traces(), "trades", 0, cells))
+        assert {"bus two bytes", "bus data words"} & wrong == {"bus two bytes"}
     floor = _traded()
-    traces = added(floor.traces(), "trades", 0, {"buyer account low": 1, "buyer slot": -256})
-    assert {"bus two bytes", "bus data words"} & floor.wrong(traces) == {"bus two bytes"}
     traces = added(floor.traces(), "trades", 0, {"buyer is maker": -1, "index": 256})
     assert {"bus two bytes", "bus data words"} & floor.wrong(traces) == {"bus two bytes"}
+
+
+def test_somebody_was_first() -> None:
+    """With equal rates a flag of two would satisfy all but itself, and publish another transaction's tag."""
+    floor = market()
+    floor.house.set_fees(MAKER_RATE, MAKER_RATE)
+    assert isinstance(floor.trade(pair(buy(), sell())), Outcome)
+    traces = spoiled(floor.traces(), "trades", 0, {"buyer is maker": 2})
+    traces = spoiled(spoiled(traces, "fills", 0, {"is maker": 2}), "fills", 1, {"is maker": -1})
+    (first,) = (message for message in floor.asked[DATA_WORDS] if message[0] == FIRST_WORD)
+    floor.ask(DATA_WORDS, *first, times=-1)
+    floor.ask(DATA_WORDS, FIRST_WORD, first[1] + 256)
+    assert floor.wrong(traces) == {"the buyer was first or the seller was"}
 
 
 def test_a_trade_without_a_treasury_pays_none() -> None:

@@ -93,19 +93,19 @@ def _transferred() -> TradingFloor:
 
 def test_an_amount_has_one_spelling() -> None:
     """A byte more by 2^8 and its neighbour less by one: limbs, words and element stay, the bytes are none."""
-    for low, high in ((0, 1), (2, 3)):
+    for low, high in ((0, 1), (2, 3), (4, 5), (6, 7)):
         cells = {f"amount byte {low}": 256, f"amount byte {high}": -1}
         wrong = _transferred().wrong(added(_transferred().traces(), "transfers", 0, cells))
         assert "bus two bytes" in wrong
-    cells = {"receiver byte 0": 256, "receiver byte 1": -1}
-    wrong = _transferred().wrong(added(_transferred().traces(), "transfers", 0, cells))
-    assert "bus two bytes" in wrong
+    for cells in ({"receiver byte 0": 256, "receiver byte 1": -1}, {"receiver byte 2": 256}):
+        wrong = _transferred().wrong(added(_transferred().traces(), "transfers", 0, cells))
+        assert "bus two bytes" in wrong
 
 
 def test_a_sender_has_one_spelling() -> None:
     cells = {"sender low": 65536, "sender high": -1}
     floor = _transferred()
-    assert {"bus sixteen bits", "bus two bytes"} <= floor.wrong(added(floor.traces(), "transfers", 0, cells))
+    assert {"bus data words", "bus two bytes"} <= floor.wrong(added(floor.traces(), "transfers", 0, cells))
 
 
 def test_neither_amount_nor_receiver_can_be_other_than_signed() -> None:

@@ -9,19 +9,26 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from circuits import walks
-from circuits.buses import FOURTEEN_BITS, SETTLEMENTS, SIXTEEN_BITS, TWO_BYTES
+from circuits.buses import SETTLEMENTS
 from circuits.walk_rows import Rows, Walked, fill
 from prover.air.inspect import Findings
-from prover.field.koalabear import PRIME, Montgomery, decode, encode
-from rollup.instruments import Group, SeriesId, group_of, payoff_per_lot, series_id
+from prover.field.koalabear import PRIME, decode, encode
+from rollup.instruments import group_of
 from rollup.margin import group_payoff, margin_of
 from rollup.positions import with_lots, without_group
 from rollup.state import Position
-from rollup.units import OptionKind
+from rollup.units import OptionKind, Ticks
+from tests.circuits.binding import unbound_cells
 from tests.circuits.loose_ends import inspected, loose_ends
 from tests.circuits.walking import (
+    CALL,
+    GROUPS,
+    HELD,
+    LARGEST,
+    PUT,
     TABLE,
     Positions,
     Walk,
@@ -31,29 +38,9 @@ from tests.circuits.walking import (
     new_lists,
     random_portfolio,
     rows_of,
+    series,
     traced,
 )
-from tests.rollup.workbench import make
-
-CALL, PUT = OptionKind.CALL, OptionKind.PUT
-
-GROUPS: dict[int, Group] = {
-    1: group(1, 400, 1_000_000, (80, 95, 105, 120)),
-    2: group(2, 60, 70_000_000, (1, 30, 59)),
-    3: group(3, 400, 1_000_000, (80, 95, 105, 120), price=100),
-    4: group(4, 400, 1_000_000, (80, 95, 105, 120), price=95),
-    5: group(5, 60, 71_000_000, (1, 30, 59), price=60),
-    6: group(6, 60, 71_000_000, (1, 30, 59), price=0),
-    7: group(7, (1 << 24) - 1, 256, (5, 70_000, (1 << 24) - 2)),
-}
-"""Open ones and fixed ones; values up to 2^32 less a little."""
-
-LARGEST = (1 << 24) - 1
-
-
-def series(number: int, strike: int, kind: OptionKind) -> SeriesId:
-    made: SeriesId = make(series_id, number, strike, kind)
-    return made
 
 
 def total_of(message: tuple[int, ...]) -> int:
@@ -63,10 +50,16 @@ def total_of(message: tuple[int, ...]) -> int:
 def random_walk(random: Random) -> Walk:
     held = random_portfolio(random, GROUPS, random.randint(1, 16), random.choice((3, 1000, LARGEST)))
     settles = random.random() < 0.3
-    fixed = [group_of(position.series) for position in held if GROUPS[group_of(position.series)].settlement_price is not None]
+    fixed = [
+        group_of(position.series)
+        for position in held
+        if GROUPS[group_of(position.series)].settlement_price is not None
+    ]
     if settles and fixed:
         is_forced = random.random() < 0.5
-        return Walk(held, settles=1, is_forced=is_forced, settled_group=0 if is_forced else random.choice(fixed))
+        return Walk(
+            held, settles=1, is_forced=is_forced, settled_group=0 if is_forced else random.choice(fixed)
+        )
     edited = random.choice([one for listed in GROUPS.values() for one in listed.series])
     before = dict(held).get(edited, 0)
     lots = random.choice((-before, random.randint(-1000, 1000)))
@@ -125,9 +118,19 @@ def test_random_portfolios_are_provable_with_exactly_what_the_rules_say(seed: in
         ([(7, 5, CALL, -LARGEST)], LARGEST * ((1 << 24) - 6) * 256),
         ([(7, (1 << 24) - 2, PUT, -LARGEST)], LARGEST * ((1 << 24) - 2) * 256),
     ],
-    ids=["short call", "short put", "long call", "debit spread", "credit spread", "largest call", "largest put"],
+    ids=[
+        "short call",
+        "short put",
+        "long call",
+        "debit spread",
+        "credit spread",
+        "largest call",
+        "largest put",
+    ],
 )
-def test_known_portfolios_need_what_is_known(held: list[tuple[int, int, OptionKind, int]], at_least: int) -> None:
+def test_known_portfolios_need_what_is_known(
+    held: list[tuple[int, int, OptionKind, int]], at_least: int
+) -> None:
     positions = tuple(sorted(Position(series(*one[:3]), one[3]) for one in held))
     rows = rows_of([Walk(positions)], GROUPS)
     _, found = traced(Walked.of(rows))
@@ -140,12 +143,15 @@ def test_the_largest_portfolios_fit_every_bound() -> None:
     strikes = tuple((1 << 24) - 40 + i for i in range(16))
     groups = {9: group(9, (1 << 24) - 1, 256, strikes)}
     listed = groups[9].series
+    halves = [-1 if i < 16 else 1 for i in range(32)]
+    turns = [-1 if i % 2 else 1 for i in range(32)]
+    signs = [[1] * 32, [-1] * 32, turns, [-sign for sign in turns], halves, [-sign for sign in halves]]
     portfolios = [
-        tuple(Position(one, sign(i) * LARGEST) for i, one in enumerate(sorted(listed)))
-        for sign in (lambda i: 1, lambda i: -1, lambda i: (-1) ** i, lambda i: -1 if i % 2 else 1, lambda i: 1 - i // 16 * 2)
+        tuple(Position(one, sign * LARGEST) for one, sign in zip(sorted(listed), some, strict=True))
+        for some in signs
     ]
     for price in (None, 0, strikes[7], (1 << 24) - 1):
-        named = {9: replace(groups[9], settlement_price=price)}
+        named = {9: group(9, (1 << 24) - 1, 256, strikes, price)}
         asked = [Walk(positions) for positions in portfolios]
         if price is not None:
             asked += [Walk(positions, settles=1, settled_group=9) for positions in portfolios]
@@ -154,12 +160,11 @@ def test_the_largest_portfolios_fit_every_bound() -> None:
         assert faults(found, rows) == set()
         for message in answers(found):
             walk = asked[message[0] - 1000]
-            margin = margin_of(walk.positions, lambda number, named=named: named[number])  # type: ignore[misc]
-            paid = sum(
-                lots * payoff_per_lot(one, price or 0, 256)  # type: ignore[arg-type]
-                for one, lots in walk.positions
-            )
-            assert total_of(message) == (paid if walk.settles else margin.requirement)
+            if walk.settles:
+                assert price is not None
+                assert total_of(message) == group_payoff(walk.positions, Ticks(price), 256)
+            else:
+                assert total_of(message) == margin_of(walk.positions, named.get).requirement
 
 
 def test_a_table_without_walks_is_provable() -> None:
@@ -174,22 +179,6 @@ def test_more_rows_than_the_table_has_are_refused() -> None:
     with pytest.raises(ValueError, match="11 rows of walks do not fit a table of 8"):
         fill(Walked.of(rows), 3)
 
-
-HELD: Positions = tuple(
-    sorted(
-        Position(series(*one), lots)
-        for one, lots in (
-            ((1, 80, CALL), -7),
-            ((1, 95, PUT), 3),
-            ((1, 105, CALL), 5),
-            ((1, 120, PUT), -4),
-            ((3, 80, PUT), -6),
-            ((3, 95, CALL), -2),
-            ((3, 120, PUT), -1),
-        )
-    )
-)
-"""An open group and a fixed one, both with a requirement."""
 
 EDITED = Walk(HELD, series(1, 95, PUT), 10)
 SETTLED = Walk(HELD, settles=1, settled_group=3)
@@ -246,12 +235,10 @@ def test_a_requirement_that_is_one_too_large_is_refused(place: int) -> None:
     trace = fill(walked, 4)
     names = list(walks.COLUMNS)
     tight, end = names.index("tight"), names.index("is end")
-    for start in range(16):
+    ends = np.flatnonzero(decode(trace[end]))
+    for start in range(ends[place - 1] + 1 if place else 0, ends[place] + 1):
         forged = trace.copy()
-        for row in range(start, 16):
-            forged[tight, row] = encode([1])[0]
-            if decode(trace[end])[row]:
-                break
+        forged[tight, start : ends[place] + 1] = encode([1])[0]
         assert faults(inspected([TABLE], {walks.NAME: forged}), walked.rows)
 
 
@@ -266,7 +253,10 @@ def test_a_settlement_that_pays_one_more_is_refused(walk: Walk) -> None:
 
     walked = cheated(walk, payoff_at_end=one_more)
     wrong = refused(walked)
-    assert wrong == {"each step and side and end adds up modulo the prime", "what stands at weight 1 is carried on"}
+    assert wrong == {
+        "each step and side and end adds up modulo the prime",
+        "what stands at weight 1 is carried on",
+    }
 
 
 def reordered(walked: Walked, order: list[int]) -> Walked:
@@ -459,27 +449,17 @@ def test_a_slope_of_choice_is_refused() -> None:
 
 
 def test_every_cell_is_bound_alone() -> None:
-    """Changed by one, each cell of the specimens is refused or changes what another table hears.
-
-    Many copies of the specimens stand in one table, a dead row between them, and in each copy another row is changed.
-    """
-    rows = rows_of([EDITED, SETTLED, FORCED], GROUPS)
-    walked = Walked.of(rows)
-    height = walked.height
-    specimen = np.pad(decode(fill(walked, 6)[:, :height]).astype(np.int64), ((0, 0), (1, 0)))
-    copies = np.pad(np.tile(specimen, height), ((0, 0), (0, -height * (height + 1) % 2048)))
-    kinds = _kinds(specimen[:, 1:])
-    free = set()
-    for place, name in enumerate(walks.COLUMNS):
-        trace = copies.copy()
-        for row in range(height):
-            trace[place, row * (height + 1) + 1 + row] += 1
-        noticed = _noticed(inspected([TABLE], {walks.NAME: encode(trace)}), height + 1, height)
-        free |= {(kinds[row], name) for row in range(height) if row not in noticed}
+    """Changed by one, each cell of the specimens is refused or changes what another table hears."""
+    held = (HELD[0], HELD[1], HELD[4])
+    asked = [replace(walk, positions=held) for walk in (EDITED, SETTLED)]
+    walked = Walked.of(rows_of(asked, GROUPS))
+    trace = fill(walked, 4)
+    kinds = _kinds(decode(trace[:, : walked.height]))
+    free = {(kinds[row], name) for row, name in unbound_cells(TABLE, trace, walked.height)}
     assert free == FREE
 
 
-def _kinds(cells: np.ndarray[Any, np.dtype[np.int64]]) -> list[str]:
+def _kinds(cells: NDArray[np.uint32]) -> list[str]:
     """Which kind of row in which kind of group each row of a trace is."""
     column = dict(zip(walks.COLUMNS, cells, strict=True))
     rows = ("start", "position", "end")
@@ -491,20 +471,20 @@ def _kinds(cells: np.ndarray[Any, np.dtype[np.int64]]) -> list[str]:
     ]
 
 
-def _noticed(found: Findings, block: int, copies: int) -> set[int]:
-    """The copies in which a rule is broken, a look-up out of range, or a message unlike the other copies'."""
-    noticed = {finding.row // block for finding in found.constraints}
-    for message in found.messages:
-        places = [part.row // block for part in message.contributions]
-        if message.bus in LIMITS:
-            if max(message.message) >= LIMITS[message.bus]:
-                noticed |= set(places)
-        elif len(set(places)) < copies // 2:
-            noticed |= set(places)
-    return noticed
+_SLACK = tuple(f"slack limb {i}" for i in range(4))
+_SLOPE = tuple(f"slope byte {i}" for i in range(4))
 
+IDLE: dict[str, tuple[str, ...]] = {
+    "open start": ("lots byte 2",),
+    "open position": ("is above",),
+    "open end": ("lots byte 2", "is above"),
+    "priced start": ("lots", "lots byte 2", *_SLACK, *_SLOPE),
+    "priced position": ("inverse", *_SLACK[2:], *_SLOPE),
+    "priced end": ("lots", "lots byte 2", "is above"),
+    "passed start": ("lots", "lots byte 2", *_SLACK, *_SLOPE),
+    "passed position": ("is above", "tight", *_SLACK, *_SLOPE),
+    "passed end": ("lots", "lots byte 2", "is above", "tight", *_SLACK),
+}
+"""Cells that say nothing on rows of a kind, so that it does not matter what they hold."""
 
-LIMITS = {SIXTEEN_BITS.name: 1 << 16, FOURTEEN_BITS.name: 1 << 14, TWO_BYTES.name: 1 << 8}
-
-FREE: set[tuple[str, str]] = set()
-"""Cells that say nothing, so that it does not matter what they hold."""
+FREE = {(kind, name) for kind, names in IDLE.items() for name in names}

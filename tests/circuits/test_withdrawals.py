@@ -9,7 +9,7 @@ import pytest
 from circuits import withdrawals
 from rollup.outcome import Outcome
 from rollup.rejections import Rejection
-from tests.circuits.market import added, market, spoiled, unbound_columns
+from tests.circuits.market import NO_BIT, added, gaps, market, spoiled, unbound_columns
 from tests.circuits.refusals import Forgery, forgeries_of, refuses
 from tests.circuits.trading import TradingFloor
 from tests.rollup.workbench import ALICE, BOB, CAROL, make
@@ -83,14 +83,60 @@ def test_the_claim_is_the_owner_s_and_the_amount_that_was_signed() -> None:
     assert {"bus sponge", "bus account steps"} <= floor.wrong(added(floor.traces(), "withdrawals", 0, cells))
 
 
-def test_what_is_owed_cannot_stay_or_wrap() -> None:
+@pytest.mark.parametrize("limb", range(4))
+def test_what_is_owed_falls_by_the_amount_in_every_limb(limb: int) -> None:
     floor = _withdrawn()
-    # The borrow taken twice: limbs that are none.
-    cells = {"owed borrow 0": 1, "owed after, limb 0": 65536, "owed after, limb 1": -1}
-    assert "bus sixteen bits" in floor.wrong(added(floor.traces(), "withdrawals", 0, cells))
-    # What is owed read as it was at another time.
+    assert floor.owed is not None
+    floor.owed = floor.owed[0], floor.owed[1] + (1 << 16 * limb)
+    traces = added(floor.traces(), "withdrawals", 0, {f"owed after, limb {limb}": 1})
+    assert floor.wrong(traces) == {"what is owed falls by the amount"}
+
+
+@pytest.mark.parametrize("limb", range(3))
+def test_a_borrow_is_a_bit(limb: int) -> None:
+    """A borrow of the forger's choice leaves a limb more than there is, and as it likes in the next."""
+    floor = _withdrawn()
+    cells = {
+        f"owed borrow {limb}": NO_BIT,
+        f"owed after, limb {limb}": 1,
+        f"owed after, limb {limb + 1}": -NO_BIT,
+    }
+    wrong = floor.wrong(added(floor.traces(), "withdrawals", 0, cells))
+    assert f"limb {limb} of what is owed borrows or not" in wrong
+
+
+@pytest.mark.parametrize("limb", range(3))
+def test_a_limb_that_should_borrow_is_negative_if_it_does_not(limb: int) -> None:
+    floor = market()
+    owed = floor.house.state.system.owed
+    # One unit of the limb more than what is owed has in it.
+    amount = (owed & ((1 << 16 * (limb + 1)) - 1)) + (1 << 16 * limb)
+    assert amount >> 16 * limb <= 0xFFFF, "the specimen's limb has room for one more"
+    floor.withdraw(floor.house.withdrawal(ALICE, amount))
+    cells = {f"owed borrow {limb}": -1, f"owed after, limb {limb}": -65536, f"owed after, limb {limb + 1}": 1}
+    assert floor.wrong(added(floor.traces(), "withdrawals", 0, cells)) == {"bus sixteen bits", "bus owed"}
+
+
+def test_no_more_is_claimed_than_is_owed() -> None:
+    floor = market()
+    floor.withdraw(floor.house.withdrawal(ALICE, 1 << 60))
+    traces = added(floor.traces(), "withdrawals", 0, {"owed after, limb 3": -65536})
+    assert floor.wrong(traces) == {"bus sixteen bits", "bus owed"}
+
+
+def test_what_is_owed_is_read_as_it_was_last_written() -> None:
+    floor = _withdrawn()
     cells = {"owed old time": 1, "owed gap low": -1}
     assert floor.wrong(added(floor.traces(), "withdrawals", 0, cells)) == {"bus owed"}
+    row = floor.rows["withdrawals"][0]
+    row["old_time"] = row["clock"] + 9
+    for cells in gaps("owed", -9):
+        assert "bus sixteen bits" in floor.wrong(spoiled(floor.traces(), "withdrawals", 0, cells))
+
+
+def test_an_account_has_one_spelling() -> None:
+    floor = _withdrawn()
+    assert "bus two bytes" in floor.wrong(added(floor.traces(), "withdrawals", 0, {"account high": 256}))
 
 
 def test_two_withdrawals_cannot_start_from_the_same_debt() -> None:

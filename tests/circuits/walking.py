@@ -41,12 +41,57 @@ def group(number: int, cap: int, tick_value: int, strikes: Sequence[int], price:
     return made
 
 
+CALL, PUT = OptionKind.CALL, OptionKind.PUT
+
+GROUPS: dict[int, Group] = {
+    1: group(1, 400, 1_000_000, (80, 95, 105, 120)),
+    2: group(2, 60, 70_000_000, (1, 30, 59)),
+    3: group(3, 400, 1_000_000, (80, 95, 105, 120), price=100),
+    4: group(4, 400, 1_000_000, (80, 95, 105, 120), price=95),
+    5: group(5, 60, 71_000_000, (1, 30, 59), price=60),
+    6: group(6, 60, 71_000_000, (1, 30, 59), price=0),
+    7: group(7, (1 << 24) - 1, 256, (5, 70_000, (1 << 24) - 2)),
+}
+"""Open ones and fixed ones; values up to 2^32 less a little."""
+
+LARGEST = (1 << 24) - 1
+"""Lots of a position."""
+
+
+def series(number: int, strike: int, kind: OptionKind) -> SeriesId:
+    made: SeriesId = make(series_id, number, strike, kind)
+    return made
+
+
+def group_alone(number: int) -> SeriesId:
+    return SeriesId(number << OPTION_BITS)
+
+
+HELD: Positions = tuple(
+    sorted(
+        Position(series(*one), lots)
+        for one, lots in (
+            ((1, 80, CALL), -7),
+            ((1, 95, PUT), 3),
+            ((1, 105, CALL), 5),
+            ((1, 120, PUT), -4),
+            ((3, 80, PUT), -6),
+            ((3, 95, CALL), -2),
+            ((3, 120, PUT), -1),
+        )
+    )
+)
+"""An open group and a fixed one, both with a requirement."""
+
+NO_SERIES = SeriesId(0)
+
+
 @dataclass(frozen=True)
 class Walk:
     """What one holder asks for."""
 
     positions: Positions
-    series: SeriesId = SeriesId(0)
+    series: SeriesId = NO_SERIES
     lots: int = 0
     settles: int = 0
     is_forced: bool = False
@@ -86,9 +131,13 @@ def rows_of(asked: Sequence[Walk], groups: Mapping[int, Group]) -> Rows:
         clocks - 1000,
         _integers([walk.settles for walk in asked]),
         stamps,
-        _integers([walk.settled_group << OPTION_BITS if walk.settled_group else walk.series for walk in asked]),
+        _integers(
+            [walk.settled_group << OPTION_BITS if walk.settled_group else walk.series for walk in asked]
+        ),
         _integers([walk.lots for walk in asked]),
-        *(_integers([one[k] for one in held]) for k in range(3)),
+        _integers([one[0] for one in held]),
+        _integers([one[1] for one in held]),
+        _integers([one[2] for one in held]),
         terms_of(groups, stamps.tolist()),
     )
 
@@ -124,8 +173,16 @@ def faults(found: Findings, rows: Rows) -> set[str]:
             wrong.add("range")
     terms = rows.terms
     listed = {
-        (series >> OPTION_BITS, series & (1 << OPTION_BITS) - 1, series & 1, rank, *value.to_bytes(4, "little"))
-        for series, rank, value in zip(*(a.tolist() for a in (terms.series, terms.ranks, terms.values)), strict=True)
+        (
+            series >> OPTION_BITS,
+            series & (1 << OPTION_BITS) - 1,
+            series & 1,
+            rank,
+            *value.to_bytes(4, "little"),
+        )
+        for series, rank, value in zip(
+            *(a.tolist() for a in (terms.series, terms.ranks, terms.values)), strict=True
+        )
     }
     if set(loose_ends(found, SERIES_TERMS)) - listed:
         wrong.add("series")
@@ -161,4 +218,3 @@ def new_lists(found: Findings) -> dict[int, Positions]:
             series = SeriesId(number << OPTION_BITS | option)
             lists.setdefault(account, []).append((place, Position(series, lots)))
     return {account: tuple(position for _, position in sorted(entries)) for account, entries in lists.items()}
-

@@ -11,8 +11,8 @@ from prover import ntt
 from prover.field.koalabear import GENERATOR, PRIME, Montgomery, decode, encode, inverse, power, root_of_unity
 
 NAIVE_HEIGHTS = pytest.mark.parametrize("log_height", range(10))
-HEIGHTS = pytest.mark.parametrize("log_height", range(15))
-"""Up to 2^7 scalar kernels, from 2^8 vectors, above 2^12 tiles and chunks: with one, two and more levels of them."""
+HEIGHTS = pytest.mark.parametrize("log_height", range(16))
+"""Up to 2^7 scalar kernels, from 2^8 vectors, above 2^13 tiles and chunks."""
 
 
 def random_matrix(columns: int, log_height: int, seed: int = 1) -> Montgomery:
@@ -130,7 +130,38 @@ def test_transforms_are_linear(log_height: int, columns: int, scalars: tuple[int
     assert np.array_equal(together, apart)
 
 
-@given(log_height=st.integers(0, 13), degree=st.integers(0, 40), shift=st.integers(1, PRIME - 1))
+@pytest.mark.parametrize("log_chunk", [8, 9, 10])
+@pytest.mark.parametrize("log_height", range(11, 17))
+def test_columns_cut_into_many_chunks_give_the_same(
+    log_chunk: int, log_height: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    matrix = random_matrix(3, log_height)
+    monkeypatch.setattr(ntt, "LOG_CHUNK", log_height)
+    coefficients, extended = ntt.inverse_transform(matrix), ntt.low_degree_extension(matrix, 1)
+    shifted = ntt.coset_transform(coefficients, 5)
+    monkeypatch.setattr(ntt, "LOG_CHUNK", log_chunk)
+    assert np.array_equal(ntt.inverse_transform(matrix, threads=2), coefficients)
+    assert np.array_equal(ntt.low_degree_extension(matrix, 1, threads=2), extended)
+    assert np.array_equal(ntt.coset_transform(coefficients, 5, threads=2), shifted)
+
+
+@pytest.mark.parametrize("log_height", [9, 14, 15, 16])
+@pytest.mark.parametrize("offset", [0, 1])
+def test_results_that_go_past_the_caches_are_the_same(
+    log_height: int, offset: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    matrix = random_matrix(2, log_height)
+    coefficients, extended = ntt.inverse_transform(matrix), ntt.low_degree_extension(matrix, 1)
+    monkeypatch.setattr(ntt, "STREAMED_BYTES", 0)
+    # Streamed vectors must start at cache lines, so results that do not are stored as usual.
+    room = ntt.aligned_empty((extended.size + 1,))[offset : offset + extended.size].reshape(extended.shape)
+    assert np.array_equal(ntt.low_degree_extension(matrix, 1, threads=2, out=room), extended)
+    room = room.reshape(4, -1)[:2]
+    assert np.array_equal(ntt.inverse_transform(matrix, threads=2, out=room), coefficients)
+    assert np.array_equal(ntt.forward_transform(coefficients, threads=2, out=room), matrix)
+
+
+@given(log_height=st.integers(0, 14), degree=st.integers(0, 40), shift=st.integers(1, PRIME - 1))
 def test_a_monomial_takes_its_powers_on_every_coset(log_height: int, degree: int, shift: int) -> None:
     height = 1 << log_height
     exponent = degree % height
@@ -145,9 +176,9 @@ def test_a_monomial_takes_its_powers_on_every_coset(log_height: int, degree: int
 
 
 def test_many_columns_go_through_in_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    matrix = random_matrix(7, 13)
+    matrix = random_matrix(7, 14)
     whole, inverse_whole = ntt.low_degree_extension(matrix, 1), ntt.inverse_transform(matrix)
-    monkeypatch.setattr(ntt, "GROUP_BYTES", 3 * 2**13 * 12)
+    monkeypatch.setattr(ntt, "GROUP_BYTES", 3 * 2**14 * 8)
     assert np.array_equal(ntt.low_degree_extension(matrix, 1, threads=2), whole)
     assert np.array_equal(ntt.inverse_transform(matrix, threads=2), inverse_whole)
     assert np.array_equal(ntt.forward_transform(inverse_whole, threads=2), matrix)
@@ -170,7 +201,7 @@ def test_results_go_where_they_are_asked_to(log_height: int) -> None:
 
 
 def test_the_matrix_itself_is_left_as_it_is() -> None:
-    for log_height in (4, 9, 13):
+    for log_height in (4, 9, 14):
         matrix = random_matrix(2, log_height)
         before = matrix.copy()
         ntt.low_degree_extension(matrix, 1)
@@ -179,7 +210,7 @@ def test_the_matrix_itself_is_left_as_it_is() -> None:
         assert np.array_equal(matrix, before)
 
 
-@pytest.mark.parametrize("log_height", [3, 9, 13])
+@pytest.mark.parametrize("log_height", [3, 9, 14])
 def test_no_columns_give_no_columns(log_height: int) -> None:
     empty = np.empty((0, 1 << log_height), dtype=np.uint32)
     assert ntt.low_degree_extension(empty, 1).shape == (0, 2, 1 << log_height)

@@ -15,6 +15,7 @@ import pytest
 from prover.field import simd, simd_twins
 from prover.field.compiler import kernel
 from prover.field.koalabear import PRIME
+from prover.ntt import aligned_empty
 
 EDGES32 = [0, 1, 2, PRIME - 1, PRIME, PRIME + 1, 2 * PRIME - 1, 2**31, 2**32 - 1]
 EDGES64 = [0, 1, 2**32 - 1, 2**32, PRIME << 32, (PRIME << 32) - 1, 2**63, 2**64 - 1]
@@ -97,6 +98,31 @@ def test_a_product_by_a_known_factor_is_exact_for_every_word() -> None:
     quotient = ((factor.astype(np.uint64) << np.uint64(32)) // np.uint64(PRIME)).astype(np.uint32)
     expected = [int(a) * int(b) % PRIME for a, b in zip(value, factor, strict=True)]
     assert run32(simd.multiply_fixed, value, factor, quotient).tolist() == expected
+
+
+def test_a_product_with_one_factor_in_all_lanes_is_exact() -> None:
+    value = words32(3)
+    for factor in (0, 1, 12345, PRIME - 1):
+        factors = np.full_like(value, factor)
+        quotients = np.full_like(value, (factor << 32) // PRIME)
+        expected = [int(a) * factor % PRIME for a in value]
+        assert run32(simd.multiply_by_one, value, factors, quotients).tolist() == expected
+        assert simd_twins.multiply_by_one(value, factors, quotients).tolist() == expected
+
+
+def test_streamed_vectors_arrive() -> None:
+    @kernel
+    def stream(a: Any, out: Any) -> None:
+        simd.stream_pair_at(simd.address_of(out, 512), simd.load_pair_at(simd.address_of(a, 7)))
+        simd.stream_rows16_at(simd.address_of(out, 0), 128, simd.load_rows16_at(simd.address_of(a, 0), 64))
+        simd.finish_streams()
+
+    a, out = np.arange(256, dtype=np.uint32), aligned_empty((544,))
+    out[:] = 0
+    stream(a, out)
+    assert out[:512].reshape(16, 32)[:, :16].tolist() == a.reshape(16, 16).tolist()
+    assert not out[:512].reshape(16, 32)[:, 16:].any()
+    assert out[512:].tolist() == a[7:39].tolist()
 
 
 def test_a_word_below_twice_the_prime_is_reduced() -> None:

@@ -66,7 +66,7 @@ def inner_proof(name: str, seed: int = 1) -> Inner:
 @cache
 def recursion_key(name: str, form: Form) -> RecursionKey:
     outer = KECCAK if form is Form.TERMINAL else POSEIDON
-    return make_recursion_key(inner_key(name).verification, outer, form=form, threads=1)
+    return make_recursion_key([inner_key(name).verification], outer, form=form, threads=1)
 
 
 def findings(key: RecursionKey, traces: list[Montgomery], statement: list[int]) -> Findings:

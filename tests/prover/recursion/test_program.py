@@ -17,7 +17,7 @@ from prover.recursion.layout import lay_out
 from prover.recursion.narrow_poseidon import OUTPUT_ROW, ROWS, narrow_rounds, narrow_rows
 from prover.recursion.program import Multiplication, Packing, Permutation, Program, ProgramError, Solve
 from prover.recursion.prove import Form
-from prover.recursion.record import record_verifier
+from prover.recursion.record import record_verifiers
 from prover.recursion.simplify import simplify
 from prover.recursion.terminal_layout import lay_out_terminal
 from prover.recursion.wires import Recorder, Scalar
@@ -119,7 +119,7 @@ def test_constants_are_folded_and_equal_operations_written_once() -> None:
 
 
 def test_a_product_and_its_sum_become_one_instruction() -> None:
-    program = record_verifier(inner_key("two-heights").verification)
+    program = record_verifiers([inner_key("two-heights").verification])
     fused = [
         i
         for i in program.instructions
@@ -147,7 +147,7 @@ def test_every_wire_has_one_writer_and_as_many_messages_as_readers(form: Form) -
 
 
 def test_a_wire_written_twice_or_never_is_refused() -> None:
-    program = record_verifier(inner_key("two-heights").verification)
+    program = record_verifiers([inner_key("two-heights").verification])
     written = next(
         i for i in program.instructions if isinstance(i, Multiplication) and i.solve is Solve.RESULT
     )

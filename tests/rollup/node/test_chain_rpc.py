@@ -71,6 +71,9 @@ def test_a_revert_is_told_with_the_contracts_own_words_and_a_new_wallet_is_given
         remote = Ethereum.at(url)
         contract = remote.web3.eth.contract(address=venue.contract.address, abi=venue.contract.abi)
         stranger = "0x" + "12" * 20
+        given = asyncio.run(ask(url, {"id": 2, "method": GIVE_ETHER, "params": [stranger]}))
+        assert given["result"].startswith("0x")
+        assert remote.web3.eth.get_balance(remote.web3.to_checksum_address(stranger)) == PRACTICE_ETHER
         deposit = contract.functions.deposit(stranger, 5)
         with pytest.raises(
             RevertedError, match=r"the contract refuses deposit: DepositTooSmall\(5, 10000000\)"
@@ -82,9 +85,6 @@ def test_a_revert_is_told_with_the_contracts_own_words_and_a_new_wallet_is_given
         assert (error["code"], error["data"][:10]) == (CALL_REVERTED, "0x4a77f2fa")
         assert revert_output("execution reverted: out of words") is None
         assert revert_output("execution reverted: 12") is None
-        given = asyncio.run(ask(url, {"id": 2, "method": GIVE_ETHER, "params": [stranger]}))
-        assert given["result"].startswith("0x")
-        assert remote.web3.eth.get_balance(remote.web3.to_checksum_address(stranger)) == PRACTICE_ETHER
 
     play(tmp_path, work)
 

@@ -14,8 +14,8 @@ from rollup.batch import Batch, BatchOutcome, apply_batch
 from rollup.binding import bind, packed
 from rollup.codec import DATA_VERSION
 from rollup.node.demo import Progress, run_demo
-from rollup.node.demo_house import Verifier
 from rollup.node.demo_report import Check, DemoReport
+from rollup.node.deployment import Verifier
 from rollup.schnorr import SepticSchnorr
 from rollup.state import State
 from rollup.state_hash import KernelHasher

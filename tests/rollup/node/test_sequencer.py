@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -149,6 +150,48 @@ def test_a_batch_ends_by_count_by_size_or_by_time(
             assert stored.stage is Stage.SEALED
 
     run(tmp_path, scene, **settings)
+
+
+def test_a_batch_is_closed_when_somebody_asks_for_it(tmp_path: Path) -> None:
+    desk = Desk()
+
+    async def scene(sequencer: Sequencer, clock: HandClock, queue: ListQueue) -> None:
+        await sequencer.submit(desk.sell(ALICE, 5, 3))
+        await sequencer.submit(desk.buy(BOB, 5, 3))
+        sequencer.close_batch()
+        await until(lambda: sequencer.directory.checkpoints.batch(1) is not None)
+        assert not sequencer.engine.is_open
+        (batch,) = sequencer.directory.checkpoints.latest_batches(9)
+        assert batch.transactions == 1
+
+    run(tmp_path, scene)
+
+
+def test_the_collector_is_left_as_it_was_found(tmp_path: Path) -> None:
+    before, frozen = gc.get_threshold(), gc.get_freeze_count()
+    run(tmp_path, idle)
+    assert gc.get_threshold() == before
+    assert gc.get_freeze_count() == frozen
+
+
+def test_when_the_disk_fails_nobody_is_told_that_an_order_was_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk()
+
+    async def scene(sequencer: Sequencer, clock: HandClock, queue: ListQueue) -> None:
+        def fail(rows: object) -> None:
+            raise sqlite3.OperationalError("the disk is full")
+
+        monkeypatch.setattr(sequencer.directory.journal, "append", fail)
+        answers = await asyncio.gather(
+            *(sequencer.submit(desk.buy(ALICE, 5, 1, slot=slot)) for slot in range(4))
+        )
+        assert answers == [Refusal.STOPPING] * 4
+        assert isinstance(sequencer.failure, sqlite3.OperationalError)
+
+    with pytest.raises(sqlite3.OperationalError, match="the disk is full"):
+        run(tmp_path, scene)
 
 
 def test_a_bad_signature_is_refused_among_good_ones(tmp_path: Path) -> None:

@@ -1,0 +1,89 @@
+"""`bench recursion`: what it costs to bring a base proof to a contract, step by step."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from benchmarks.prover_bench import run_child
+from cli import json_option, print_json
+
+DEFAULT_PRESET = "poseidon-100-rate-8"
+"""A third of the queries less than at rate 1/4, so the first step verifies a third less."""
+
+
+@click.command()
+@click.option("--workload", default="poseidon-batch", show_default=True, help="An example circuit's name.")
+@click.option(
+    "--log-size", default=14, show_default=True, type=click.IntRange(5, 20), help="log2 of the base's rows."
+)
+@click.option(
+    "--preset", default=DEFAULT_PRESET, show_default=True, help="The base proof's, over Poseidon trees."
+)
+@click.option(
+    "--threads", default=None, type=click.IntRange(1, 256), help="Default: as many as there are cores."
+)
+@click.option(
+    "--repeats",
+    default=2,
+    show_default=True,
+    type=click.IntRange(1, 20),
+    help="Warm runs of the chain; the fastest counts.",
+)
+@json_option
+def command(
+    workload: str, log_size: int, preset: str, threads: int | None, repeats: int, as_json: bool
+) -> None:
+    """Prove an example circuit, then that its proof verifies, down to the terminal proof for a contract.
+
+    \b
+    Examples:
+      clearing bench recursion
+      clearing bench recursion --log-size 12 --json
+      clearing bench recursion --workload memory --preset poseidon-100-rate-16 --repeats 1
+    """  # noqa: D301 - the backspace is click's own mark for a paragraph that is not rewrapped
+    from benchmarks.examples.catalogue import EXAMPLES
+    from benchmarks.machine import describe
+    from prover.field.threads import default_threads
+    from prover.parameters import PRESETS, SuiteName
+
+    if workload not in EXAMPLES:
+        raise click.UsageError(f"there is no workload {workload!r}, only {', '.join(EXAMPLES)}")
+    usable = [name for name, p in PRESETS.items() if p.suite is SuiteName.POSEIDON_20 and not p.is_insecure]
+    if preset not in usable:
+        raise click.UsageError(f"a circuit verifies proofs with {', '.join(usable)}, not {preset!r}")
+    result = run_child(
+        "benchmarks.recursion_run",
+        *("--workload", workload, "--log-size", str(log_size), "--preset", preset),
+        *("--threads", str(threads or default_threads()), "--repeats", str(repeats)),
+    )
+    result["machine"] = asdict(describe())
+    if as_json:
+        print_json(result)
+        return
+    for line in describe_result(result):
+        click.echo(line)
+
+
+def describe_result(result: dict[str, Any]) -> list[str]:
+    """A table of the steps and the figures of the whole."""
+    lines = [
+        f"{result['workload']}, 2^{result['log_size']} rows, {result['parameters']}, {result['threads']} threads",
+        f"  {'step':<12} {'rows':>8} {'columns':>8} {'seconds':>8} {'bytes':>9} {'bits':>6}",
+    ]
+    lines += [
+        f"  {step['name']:<12} {step['rows']:>8,} {step['columns']:>8} {step['seconds']:>8.2f}"
+        f" {step['proof_bytes']:>9,} {step['bits']:>6.1f}"
+        for step in result["steps"]
+    ]
+    lines += [
+        f"  recursion        {result['recursion_seconds']:.2f} s from the base proof on, the fastest of"
+        f" {result['repeats']}; keys {result['key_seconds']:.1f} s, once",
+        f"  terminal proof   {result['terminal_proof_bytes'] / 1024:.1f} KiB",
+        f"  peak memory      {result['peak_rss_bytes'] / 2**20:,.0f} MiB",
+        f"  provable bits    {result['soundness_bits']:.1f} for all steps together",
+    ]
+    lines += [f"    {seconds:8.3f} s  {name}" for name, seconds in result["seconds"].items()]
+    return lines
