@@ -184,8 +184,8 @@ def _commands() -> Mapping[str, LazyCommand]:
     """Commands that live outside this file."""
     return {
         "demo": LazyCommand(
-            "benchmarks.demo:command",
-            "Prove a table of Poseidon hashes, verify the proof, and see a forged one refused.",
+            "benchmarks.clearing_demo:command",
+            "Trade options on a clearing house of its own, from deployment to withdrawal, and balance its books.",
         ),
         "proof": LazyCommand(
             "benchmarks.proof_command:group", "Make, show and check proofs of the example circuits."

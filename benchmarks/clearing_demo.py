@@ -130,7 +130,10 @@ def _who_owns_what(report: DemoReport, console: Any) -> None:
 
 
 def _positions(owner: Owner) -> str:
-    return "  ".join(f"{held.lots:+} {held.option[0].upper()}{held.strike}" for held in owner.holdings)
+    # No line breaks between lots and option.
+    return "  ".join(
+        f"{held.lots:+}\N{NO-BREAK SPACE}{held.option[0].upper()}{held.strike}" for held in owner.holdings
+    )
 
 
 def _refusals(report: DemoReport, console: Any) -> None:

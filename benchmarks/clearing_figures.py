@@ -222,16 +222,16 @@ def large_state(market: Market, accounts: int = ACCOUNTS) -> State:
     return State.of_leaves(leaves)
 
 
-def tree_figures(seed: int) -> dict[str, float]:
+def tree_figures(seed: int, accounts: int = ACCOUNTS) -> dict[str, float]:
     """Hash 100,000 accounts, then what a batch of 4,096 trades among them touches."""
     market = Market(seed)
-    state = large_state(market)
-    accounts = {place: leaf for place, leaf in state.all_leaves().items() if isinstance(leaf, Account)}
+    state = large_state(market, accounts)
+    leaves = {place: leaf for place, leaf in state.all_leaves().items() if isinstance(leaf, Account)}
     hasher = KernelHasher(POSEIDON16_20)
     empty = StateTree.without_leaves(hasher)
-    empty.updated(dict(list(accounts.items())[:64]))
+    empty.updated(dict(list(leaves.items())[:64]))
     began = perf_counter()
-    tree = empty.updated(accounts)
+    tree = empty.updated(leaves)
     build = perf_counter() - began
     random = Random(seed)
     touched: dict[LeafIndex, Leaf] = {}

@@ -1,4 +1,4 @@
-"""`demo`: prove and verify a table of Poseidon hashes, and show what was done."""
+"""`proof demo`: prove and verify a table of Poseidon hashes, and show what was done."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def command(log_size: int, as_json: bool) -> None:
 
     \b
     Examples:
-      clearing demo
-      clearing demo --log-size 17 --json
+      clearing proof demo
+      clearing proof demo --log-size 17 --json
     """  # noqa: D301 - the backspace is click's own mark for a paragraph that is not rewrapped
     from benchmarks.examples.catalogue import EXAMPLES
     from prover.errors import ProofRefused

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmarks import demo
 from cli import BadInput, Refused, json_option, print_json, progress_on_stderr, read_input
 
 if TYPE_CHECKING:
@@ -25,10 +26,14 @@ def group() -> None:
 
     \b
     Examples:
+      clearing proof demo
       clearing proof make poseidon-batch --log-size 10 --out hashes.proof
       clearing proof show hashes.proof
       clearing proof verify hashes.proof
     """  # noqa: D301 - the backspace is click's own mark for a paragraph that is not rewrapped
+
+
+group.add_command(demo.command, "demo")
 
 
 @group.command()

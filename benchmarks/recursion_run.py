@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, required=True)
     chosen = parser.parse_args()
     result = measure(chosen.workload, chosen.log_size, chosen.preset, chosen.threads, chosen.repeats)
-    print(json.dumps(result))  # noqa: T201 - the parent process reads it
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

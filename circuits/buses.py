@@ -268,8 +268,8 @@ WIRES: Final = (
         ("trades", "walks"),
         ("groups", "group readings"),
         "stamp 0: after all queue items, so for every published transaction; else: at the account step of that clock."
-        " is open: the batch's time is before the expiry; the end value is the settlement price, or the cap while none is"
-        " fixed, times the tick value, in four bytes",
+        " is open: the batch's time is before the expiry; the end value is the settlement price, or the cap while none"
+        " is fixed, times the tick value, in four bytes",
     ),
     Wire(
         SERIES_TERMS,
@@ -313,8 +313,8 @@ WIRES: Final = (
         ("walks",),
         "the account's list of the old version, with one position changed by the edit's lots if edits is 1 and settled"
         " groups taken out, is its list of the version `clock`. settles 0: the total is the sum of the requirements of"
-        " all groups, none of them fixed if the stamp is not 0. settles 1: it is the sum of the settled groups' payoffs,"
-        " all of them fixed: the edit's group if edits is 1, any if the stamp is the clock. Limbs not normalised",
+        " all groups, none of them fixed if the stamp is not 0. settles 1: it is the sum of the settled groups'"
+        " payoffs, all of them fixed: the edit's group if edits is 1, any if the stamp is the clock. Limbs not normalised",
     ),
     Wire(
         SETTLEMENTS,

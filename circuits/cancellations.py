@@ -48,8 +48,8 @@ LIMB: Final = 1 << LIMB_BITS
 def constrain(air: AirBuilder) -> None:
     """State that the account signed the cancellation that is published, and raise its floor.
 
-    Assumes: clocks lie below 2^29; the data bound words; accounts hold nonce and floor in 16-bit limbs; an identity that has a key belongs to
-    an account.
+    Assumes: clocks lie below 2^29; the data bound words; accounts hold nonce and floor in 16-bit limbs; an identity
+    that has a key belongs to an account.
     Guarantees: the account existed, its floor rises to the published one and its nonce by one; both stay in limbs.
     """
     is_live = air.column("is live")

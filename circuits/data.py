@@ -19,11 +19,10 @@ from circuits.hash_ledger import HashLedger
 from circuits.statement import DATA_DIGEST, POINT, VALUE
 from prover.air.builder import AirBuilder
 from prover.air.expression import Expression, Operand, lift
-from prover.field.extension import QUINTIC
 from prover.field.koalabear import PRIME, Montgomery, encode
 from prover.hash.domain import HashKind
 from prover.hash.poseidon import RATE
-from rollup.binding import EXTENSION_DEGREE, ExtensionElement
+from rollup.binding import EXTENSION_DEGREE, ExtensionElement, running_values
 
 NAME: Final = "data"
 
@@ -136,7 +135,8 @@ def fill(rows: Rows, point: ExtensionElement, ledger: HashLedger, log_height: in
     is_there = np.arange(count * RATE) < len(rows.words)
     trace[:RATE, :count] = padded.reshape(count, RATE).T
     trace[RATE : 2 * RATE, :count] = is_there.reshape(count, RATE).T
-    trace[2 * RATE : 2 * RATE + EXTENSION_DEGREE, :count] = _running_values(padded.tolist(), point)
+    running = running_values(_behind_a_one(padded), point)
+    trace[2 * RATE : 2 * RATE + EXTENSION_DEGREE, :count] = running[:, 1:]
     calls, _ = ledger.sponge(HashKind.BATCH_DATA, 0, np.zeros(1, np.uint32), encode(rows.words[:, None]))
     trace[-3, count - 1] = 1
     trace[-2, :count] = np.arange(count)
@@ -144,11 +144,9 @@ def fill(rows: Rows, point: ExtensionElement, ledger: HashLedger, log_height: in
     return encode(trace)
 
 
-def _running_values(padded: list[int], point: ExtensionElement) -> NDArray[np.int64]:
-    """The value after every row, (5, rows)."""
-    value, values = QUINTIC.one, []
-    for place, word in enumerate(padded):
-        value = QUINTIC.add(QUINTIC.multiply(value, point), QUINTIC.from_base(word))
-        if place % RATE == RATE - 1:
-            values.append(value)
-    return np.array(values, np.int64).T
+def _behind_a_one(padded: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Rows of words, with the leading one at the end of a row of its own."""
+    rows = np.zeros((len(padded) // RATE + 1, RATE), np.uint64)
+    rows[0, -1] = 1
+    rows[1:] = padded.reshape(-1, RATE)
+    return rows

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from circuits.poseidon import PARAMETERS, NodeCalls, SpongeCalls
+from circuits.compressions import NodeCalls
+from circuits.poseidon import PARAMETERS, SpongeCalls
 from prover.field.koalabear import PRIME, Montgomery, encode
 from prover.hash.domain import HashKind
 from prover.hash.poseidon import DIGEST_LENGTH
@@ -56,11 +57,6 @@ class HashLedger:
             return np.zeros((DIGEST_LENGTH, 0), np.uint32)
         outputs = permute_states(inputs, PARAMETERS, self.threads)
         return np.ascontiguousarray(_sum(outputs[:DIGEST_LENGTH], inputs[:DIGEST_LENGTH]))
-
-    @property
-    def permutations(self) -> int:
-        """Rows that the Poseidon table needs."""
-        return sum(group.rows for group in self.calls) + sum(nodes.rows for nodes in self.nodes)
 
 
 def _sum(left: Montgomery, right: Montgomery) -> Montgomery:

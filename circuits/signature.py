@@ -372,7 +372,9 @@ def _dead_rows(key: Montgomery) -> SignatureRows:
     zeros = np.zeros((2 * CHALLENGE_ELEMENTS, 1), np.uint32)
     challenge = zeros[:CHALLENGE_ELEMENTS]
     chains = run_chains(key, response, challenge, has_witness=True)
-    return SignatureRows(zeros[0], key, response, challenge, zeros, chains, zeros[0], zeros[0].astype(np.int64))
+    return SignatureRows(
+        zeros[0], key, response, challenge, zeros, chains, zeros[0], zeros[0].astype(np.int64)
+    )
 
 
 def _fill_blocks(out: Montgomery, rows: SignatureRows) -> None:

@@ -37,7 +37,7 @@ def signature_circuit(message_length: int) -> Circuit:
         [
             (signature.NAME, signature.constrain),
             (keys.NAME, _constrain_keys),
-            (poseidon.NAME, poseidon.constrain_without_nodes),
+            (poseidon.NAME, poseidon.constrain),
             (signed_messages.NAME, signed_messages.constrain_messages(message_length)),
         ],
     )
@@ -87,7 +87,7 @@ def fill(signed: Sequence[SignedMessage], heights: Sequence[int], *, threads: in
     messages = _columns([one.message for one in signed])
     elements = np.concatenate([commitments, key_columns, messages])
     calls = poseidon.SpongeCalls(HashKind.SIGNATURE_CHALLENGE, signature.NO_LABEL, key_numbers, elements)
-    poseidon_trace, (digests,) = poseidon.fill([calls], [], heights[2], threads=threads)
+    poseidon_trace, (digests,) = poseidon.fill([calls], heights[2], threads=threads)
     challenges = decode(digests[:CHALLENGE_ELEMENTS])
     responses = np.array(
         [limbs_of(one.signature.response, 16 * RESPONSE_LIMBS) for one in signed], dtype=np.uint32
@@ -95,7 +95,14 @@ def fill(signed: Sequence[SignedMessage], heights: Sequence[int], *, threads: in
     chains = run_chains(key_columns, responses, challenges, has_witness=True, threads=threads)
     numbering = np.arange(len(signed), dtype=np.uint32)
     rows = signature.SignatureRows(
-        key_numbers, key_columns, responses, challenges, digests, chains, numbering, np.full(len(signed), len(elements))
+        key_numbers,
+        key_columns,
+        responses,
+        challenges,
+        digests,
+        chains,
+        numbering,
+        np.full(len(signed), len(elements)),
     )
     return SignatureWitness(
         (

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from circuits import (
-    credits,
+    credits as paid_in,
+)
+from circuits import (
     group_readings,
     groups,
     holders,
@@ -16,6 +18,7 @@ from circuits import (
     series_lists,
     settlements,
     walk_rows,
+    walk_trace,
     walks,
 )
 from circuits.hash_ledger import HashLedger
@@ -102,7 +105,7 @@ def counts(journey: Journey, touched: TouchedGroups, steps: holders.Rows) -> dic
     return {
         holders.NAME: len(journey.steps),
         walks.NAME: steps.walks.height,
-        credits.NAME: len(journey.credits),
+        paid_in.NAME: len(journey.credits),
         settlements.NAME: len(journey.pools),
         group_readings.NAME: len(journey.readings),
         groups.NAME: len(touched.numbers),
@@ -114,7 +117,7 @@ def counts(journey: Journey, touched: TouchedGroups, steps: holders.Rows) -> dic
 def fill_steps(journey: Journey, steps: holders.Rows, log_heights: dict[str, int]) -> dict[str, Montgomery]:
     """The traces of steps, walks, credits and settlements."""
     credited, pools = journey.credits, journey.pools
-    credit_rows = credits.Rows(
+    credit_rows = paid_in.Rows(
         clock=_numbers([one.clock for one in credited]),
         account=_numbers([one.before.account for one in credited]),
         amount=np.array([one.amount for one in credited], np.int64).reshape(len(credited), 4).T,
@@ -137,8 +140,8 @@ def fill_steps(journey: Journey, steps: holders.Rows, log_heights: dict[str, int
     )
     return {
         holders.NAME: holders.fill(steps, log_heights[holders.NAME]),
-        walks.NAME: walk_rows.fill(steps.walks, log_heights[walks.NAME]),
-        credits.NAME: credits.fill(credit_rows, log_heights[credits.NAME]),
+        walks.NAME: walk_trace.fill(steps.walks, log_heights[walks.NAME]),
+        paid_in.NAME: paid_in.fill(credit_rows, log_heights[paid_in.NAME]),
         settlements.NAME: settlements.fill(settlement_rows, log_heights[settlements.NAME]),
     }
 

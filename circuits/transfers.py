@@ -41,8 +41,8 @@ COLUMNS: Final = 1 + len(SENDER) + RECEIVER_BYTES + AMOUNT_BYTES + 1 + len(SIGNE
 def constrain(air: AirBuilder) -> None:
     """State that the sender signed the transfer that is published, and pass it on to both accounts.
 
-    Assumes: clocks lie below 2^29; the data bound words; the holder takes the sender's own identity, nonce and floor only,
-    which are in limbs, uses the nonce up and meets the margin; the credit is taken by an account that exists.
+    Assumes: clocks lie below 2^29; the data bound words; the holder takes the sender's own identity, nonce and floor
+    only, which are in limbs, uses the nonce up and meets the margin; the credit is taken by an account that exists.
     Guarantees: each message it sends belongs to one transfer of the data, at its clock.
     """
     is_live = air.column("is live")

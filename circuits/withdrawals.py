@@ -52,8 +52,8 @@ COLUMNS: Final = 1 + len(NUMBERS) + 1 + len(SIGNER) + len(CURSOR) + TIME_COLUMNS
 def constrain(air: AirBuilder) -> None:
     """State that the account signed the withdrawal that is published, and make the claim.
 
-    Assumes: clocks lie below 2^29; the data bound words; the holder takes the account's own identity, nonce and floor only,
-    which are in limbs, uses the nonce up and meets the margin; owners and what is owed are in 16-bit limbs.
+    Assumes: clocks lie below 2^29; the data bound words; the holder takes the account's own identity, nonce and floor
+    only, which are in limbs, uses the nonce up and meets the margin; owners and what is owed are in 16-bit limbs.
     Guarantees: each message it sends belongs to one withdrawal of the data, at its clock; what is owed stays in limbs.
     """
     is_live = air.column("is live")

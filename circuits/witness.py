@@ -11,6 +11,7 @@ import numpy as np
 from circuits import (
     batch,
     claims,
+    compressions,
     data,
     demand,
     identities,
@@ -83,6 +84,7 @@ def follow_batch(before: State, proposed: Batch, tree_before: StateTree, outcome
         claims.NAME: len(journey.claims),
         data.NAME: -(-len(outcome.published) // 16),
         tree.NAME: _tree_rows(journey),
+        compressions.NAME: 2 * _tree_rows(journey),
         poseidon.NAME: _permutations(journey, len(outcome.published) // 2),
     }
     return Followed(proposed, outcome, tree_before, journey, needed)
@@ -165,7 +167,7 @@ def lay_out(
     words = data.Rows(np.array(words_of(outcome.published), np.int64))
     data_trace = data.fill(words, binding.point, ledger, heights[data.NAME])
     statement = _statement(followed, binding, (_root(nodes, "old"), _root(nodes, "new")))
-    poseidon_trace, _ = poseidon.fill(ledger.calls, ledger.nodes, heights[poseidon.NAME], threads=threads)
+    poseidon_trace, _ = poseidon.fill(ledger.calls, heights[poseidon.NAME], threads=threads)
     traces = {
         **record_rows.fill(journey, signatures, now, heights),
         **queue_rows.fill(journey, now, heights),
@@ -179,6 +181,7 @@ def lay_out(
         data.NAME: data_trace,
         claims.NAME: claims.fill(_claim_rows(journey), heights[claims.NAME]),
         poseidon.NAME: poseidon_trace,
+        compressions.NAME: compressions.fill(ledger.nodes, heights[compressions.NAME], threads=threads),
         range_check.NAME: range_check.fill(),
     }
     demand.write_counts(

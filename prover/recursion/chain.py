@@ -1,7 +1,7 @@
 """The chain from a base proof to a terminal one: as many wide steps as it takes to reach one fixed shape, then the end.
 
 The first step's program is that of the base circuit; its identity is forwarded by every later one.
-A wide proof of STEP_LOG_HEIGHTS verifies in a wide table of the same heights, so longer chains end in the same shape,
+A wide proof of STEP_LOG_HEIGHT verifies in a wide table of the same heights, so longer chains end in the same shape,
 and one terminal key serves all base circuits whose statements have one length.
 """
 
@@ -38,11 +38,11 @@ much to commit as 1/32 for a tenth of the terminal's permutations."""
 
 TERMINAL: Final = PRESETS["terminal"]
 
-STEP_LOG_HEIGHTS: Final = (16, 13, 13)
-"""Multiplications, permutations, packings: what verifying a wide proof of these same heights takes."""
+STEP_LOG_HEIGHT: Final = 13
+"""What verifying a wide proof of this same height takes."""
 
 TERMINAL_LOG_HEIGHT: Final = 17
-"""What verifying a wide proof of STEP_LOG_HEIGHTS takes."""
+"""What verifying a wide proof of STEP_LOG_HEIGHT takes."""
 
 MOST_STEPS: Final = 4
 """Far above what any base circuit takes: each step but the last ones is a fraction of the one before it."""
@@ -94,12 +94,12 @@ def make_chain(base: VerificationKey, *, threads: int | None = None) -> Chain:
             [inner],
             STEP,
             forwards_keys=bool(steps),
-            least_log_heights=STEP_LOG_HEIGHTS,
+            least_log_height=STEP_LOG_HEIGHT,
             threads=threads,
         )
         steps.append(key)
         inner = key.verification
-        if inner.log_heights == STEP_LOG_HEIGHTS:
+        if max(inner.log_heights) == STEP_LOG_HEIGHT:
             break
         if len(steps) == MOST_STEPS:
             raise ValueError(
@@ -110,7 +110,7 @@ def make_chain(base: VerificationKey, *, threads: int | None = None) -> Chain:
         TERMINAL,
         form=Form.TERMINAL,
         forwards_keys=True,
-        least_log_heights=(TERMINAL_LOG_HEIGHT,),
+        least_log_height=TERMINAL_LOG_HEIGHT,
         threads=threads,
     )
     if terminal.verification.log_heights != (TERMINAL_LOG_HEIGHT,):

@@ -25,7 +25,14 @@ from prover.recursion.program import (
     Solve,
 )
 from prover.recursion.simplify import scalar_written, scalars_read
-from prover.recursion.tables import MULTIPLICATION_PLAN, PACKING_PLAN, PERMUTATION_PLAN
+from prover.recursion.tables import (
+    LANE_PLAN,
+    LANES,
+    MULTIPLICATION_PLAN,
+    OPERANDS,
+    PACKING_PLAN,
+    PERMUTATION_PLAN,
+)
 
 LEAST_LOG_HEIGHT = 5
 """Tables are no lower than the length at which folding stops, so that no word enters after it."""
@@ -35,11 +42,17 @@ LEAST_LOG_HEIGHT = 5
 class Layout:
     """The plan of every table, as whole columns, padding included."""
 
-    log_heights: tuple[int, int, int]
+    log_height: int
+    """Of all tables: with one height there is one fold less for each that would enter later."""
     plans: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
     """Columns in the order of the tables' plans: (columns, height), counts with their sign."""
     packings: int
     """Rows of the third table that are no padding."""
+
+    @property
+    def log_heights(self) -> tuple[int, int, int]:
+        """In the order of the tables."""
+        return (self.log_height,) * 3
 
     def preprocessed(self) -> list[Montgomery]:
         """The plans as field elements."""
@@ -49,8 +62,12 @@ class Layout:
         """The main columns of the three tables."""
         from prover.hash.poseidon_kernels import trace_rows
 
-        plan = self.plans[0]
-        multiplications = np.concatenate([run.scalars[plan[place]].T for place in range(4)])
+        places = [
+            MULTIPLICATION_PLAN.index(f"{name} number of lane {lane}")
+            for lane in range(LANES)
+            for name in OPERANDS
+        ]
+        multiplications = np.concatenate([run.scalars[self.plans[0][place]].T for place in places])
 
         plan, count = self.plans[1], len(run.permuted)
         inputs = np.zeros((WIDTH, plan.shape[1]), dtype=np.int64)
@@ -70,7 +87,7 @@ class Layout:
         return [encode(multiplications), permutations, encode(packings)]
 
 
-def lay_out(program: Program, least_log_heights: Sequence[int] = (0, 0, 0)) -> Layout:
+def lay_out(program: Program, least_log_height: int = 0) -> Layout:
     """Number the rows, count the reads, and check that every wire is written once."""
     multiplications: list[Multiplication] = []
     permutations: list[Permutation] = []
@@ -83,24 +100,26 @@ def lay_out(program: Program, least_log_heights: Sequence[int] = (0, 0, 0)) -> L
                 permutations.append(instruction)
             case Packing():
                 packings.append(instruction)
-    used = (len(multiplications), len(permutations), len(packings))
-    a, b, c = (
-        max(LEAST_LOG_HEIGHT, least, max(rows - 1, 0).bit_length())
-        for rows, least in zip(used, least_log_heights, strict=True)
-    )
+    rows = max(-(-len(multiplications) // LANES), len(permutations), len(packings))
+    log_height = max(LEAST_LOG_HEIGHT, least_log_height, (rows - 1).bit_length())
+    height = 1 << log_height
     counts = WireCounts(program)
-    # Padding rows read the wire of zero, because some places are read on every row.
-    counts.scalar_reads[program.zero] += 2 * ((1 << a) - used[0]) + ((1 << b) - used[1])
+    # Padding reads the wire of zero, because some places are read on every row.
+    counts.scalar_reads[program.zero] += 2 * (LANES * height - len(multiplications))
+    counts.scalar_reads[program.zero] += height - len(permutations)
+    padding = (program.zero,) * len(OPERANDS) + (0,) * (len(LANE_PLAN) - len(OPERANDS))
+    lanes = [_multiplication(row, counts) for row in multiplications]
+    lanes += [padding] * (LANES * height - len(lanes))
+    wide = np.array(lanes, dtype=np.int64).reshape(height, len(MULTIPLICATION_PLAN))
     plans = (
-        _plan([_multiplication(row, counts) for row in multiplications], MULTIPLICATION_PLAN, a),
-        _plan([_permutation(row, counts) for row in permutations], PERMUTATION_PLAN, b),
-        _plan([_packing(row, counts) for row in packings], PACKING_PLAN, c),
+        np.ascontiguousarray(wide.T),
+        _plan([_permutation(row, counts) for row in permutations], PERMUTATION_PLAN, height),
+        _plan([_packing(row, counts) for row in packings], PACKING_PLAN, height),
     )
-    plans[0][:4, used[0] :] = program.zero
-    plans[1][PERMUTATION_PLAN.index("bit number"), used[1] :] = program.zero
+    plans[1][PERMUTATION_PLAN.index("bit number"), len(permutations) :] = program.zero
     plans[2][PACKING_PLAN.index("is the first row"), 0] = 1
     counts.check_complete()
-    return Layout((a, b, c), plans, used[2])
+    return Layout(log_height, plans, len(packings))
 
 
 def _multiplication(row: Multiplication, counts: WireCounts) -> tuple[int, ...]:
@@ -116,8 +135,8 @@ def _packing(row: Packing, counts: WireCounts) -> tuple[int, ...]:
     return row.vector, *row.elements, counts.packed_vector(row), *counts.elements(row), 0
 
 
-def _plan(rows: list[tuple[int, ...]], names: Sequence[str], log_height: int) -> NDArray[np.int64]:
-    plan = np.zeros((len(names), 1 << log_height), dtype=np.int64)
+def _plan(rows: list[tuple[int, ...]], names: Sequence[str], height: int) -> NDArray[np.int64]:
+    plan = np.zeros((len(names), height), dtype=np.int64)
     if rows:
         plan[:, : len(rows)] = np.array(rows, dtype=np.int64).T
     return plan

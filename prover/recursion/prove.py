@@ -71,7 +71,7 @@ def make_recursion_key(
     *,
     form: Form = Form.WIDE,
     forwards_keys: bool = False,
-    least_log_heights: Sequence[int] = (0, 0, 0),
+    least_log_height: int = 0,
     threads: int | None = None,
 ) -> RecursionKey:
     """Record the verifiers of the inner keys, lay them out and commit to them."""
@@ -79,9 +79,9 @@ def make_recursion_key(
     names = public_names(len(program.publics))
     layout: Layout | TerminalLayout
     if form is Form.TERMINAL:
-        layout, circuit = lay_out_terminal(program, max(least_log_heights)), terminal_circuit(names)
+        layout, circuit = lay_out_terminal(program, least_log_height), terminal_circuit(names)
     else:
-        layout, circuit = lay_out(program, least_log_heights), recursion_circuit(names)
+        layout, circuit = lay_out(program, least_log_height), recursion_circuit(names)
     proving = make_proving_key(
         circuit, layout.log_heights, parameters, layout.preprocessed(), threads=threads
     )

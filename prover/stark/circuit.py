@@ -21,8 +21,9 @@ def bus_degree(table: Table, log_blowup: int) -> int:
 
     A higher degree puts more fractions into a column and takes more quotient pieces, evaluated on more cosets.
     So it is taken where it saves a third of these columns: in tables of many messages, which are wide and low.
+    The pieces are a power of two, one less than the degree: up to the next such degree a higher one is free.
     """
-    lowest = max(table.degree, MINIMUM_QUOTIENT_DEGREE)
+    lowest = max(MINIMUM_QUOTIENT_DEGREE, (1 << (table.degree - 2).bit_length()) + 1)
     if not table.interactions:
         return lowest
     costs = {degree: _bus_columns(table, degree) for degree in range(lowest, (1 << log_blowup) + 2)}

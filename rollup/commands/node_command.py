@@ -16,7 +16,6 @@ from rollup.commands.quantities import EthereumAddress, Span
 from rollup.commands.reach import (
     Reach,
     account_option,
-    chain_option,
     password_option,
     reaching,
     running_path,
@@ -58,7 +57,12 @@ UNFINISHED: Final = "deploying"
     show_default=True,
     help="Of the embedded chain's JSON-RPC, on loopback.",
 )
-@chain_option
+@click.option(
+    "--l1-rpc",
+    envvar="CLEARING_L1_RPC",
+    show_envvar=True,
+    help="Somebody else's Ethereum node by its JSON-RPC.  [default: a chain of its own]",
+)
 @click.option("--contract", type=EthereumAddress(), help="With --l1-rpc: serve this clearing house.")
 @click.option("--deploy", is_flag=True, help="With --l1-rpc: deploy a practice clearing house first.")
 @click.option(

@@ -8,7 +8,7 @@ import click
 
 from rollup.commands.quantities import Dollars, Series, Span, dollars, moment, series_text
 from rollup.commands.reach import Reach, reaching
-from rollup.commands.terminal import BadInput, ClearingCommand, json_option, print_json
+from rollup.commands.terminal import BadInput, ClearingCommand, json_option, print_json, printable
 
 if TYPE_CHECKING:
     from rollup.client import Client
@@ -109,7 +109,7 @@ def _print_receipt(receipt: dict[str, Any], side: str, lots: int, series: Series
     from rollup.node.news import series_fields
 
     name = series_text(series_fields(series))
-    status = STATUS.get(receipt["status"], receipt["status"])
+    status = STATUS.get(receipt["status"], printable(str(receipt["status"])))
     place = f"slot {receipt['slot']}, number {receipt['number']}"
     click.echo(f"{side} {lots} {name} at {dollars(price)} {status} ({place})")
     for fill in receipt["fills"]:

@@ -21,7 +21,7 @@ from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from rollup.commands.keystore import Keystore, Membership
-from rollup.commands.quantities import AccountName, EthereumAddress
+from rollup.commands.quantities import ADDRESS, AccountName, EthereumAddress
 from rollup.commands.terminal import BadInput, Refused, setting_name
 
 if TYPE_CHECKING:
@@ -262,7 +262,13 @@ class Reach:
         from rollup.client import NotANodeError
 
         found: dict[str, Any] = client.parameters()
-        if not {"chain", "contract", "queue_position"} <= set(found):
+        # The contract becomes part of a file's name, so a hostile node must not be able to spell a path.
+        contract, numbers = found.get("contract"), (found.get("chain"), found.get("queue_position"))
+        if (
+            not isinstance(contract, str)
+            or ADDRESS.fullmatch(contract) is None
+            or not all(isinstance(number, int) and number >= 0 for number in numbers)
+        ):
             raise NotANodeError(self.node_url, "it does not say what it serves")
         if self.contract is not None and int(self.contract, 16) != int(found["contract"], 16):
             raise Refused(f"the node serves the clearing house {found['contract']}, not {self.contract}")

@@ -75,10 +75,15 @@ def print_table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str
 
     table = Table(*headings, show_header=any(headings))
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     # A title of the table would be broken at the table's width, which may be a few letters.
     click.echo(title)
     (Console() if sys.stdout.isatty() else Console(width=PIPE_COLUMNS)).print(table)
+
+
+def printable(text: str) -> str:
+    """Text from elsewhere without what would command a terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def say(line: str) -> None:

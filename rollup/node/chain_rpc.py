@@ -99,6 +99,9 @@ def application(chain: EmbeddedChain) -> web.Application:
     """One route."""
 
     async def handle(request: web.Request) -> web.Response:
+        # A page in somebody's browser may send text to any port, but JSON only where it is invited.
+        if request.content_type != "application/json":
+            raise web.HTTPUnsupportedMediaType
         try:
             body = json.loads(await request.read())
         except ValueError:

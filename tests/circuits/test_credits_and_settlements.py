@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from circuits import credits as crediting
 from circuits import settlements
 from circuits.buses import ACCOUNTS, CREDITS, FOURTEEN_BITS, GROUPS, SETTLEMENTS, SIXTEEN_BITS
-from circuits.walks import PAYOFF_OFFSET
+from circuits.walk_columns import PAYOFF_OFFSET
 from prover.air.inspect import Findings
 from prover.field.koalabear import Montgomery
 from rollup.leaf_formats import POOL_OFFSET

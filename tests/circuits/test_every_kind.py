@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from circuits.machine import fill_batch, prove_batch, shape_for, verify_batch
-from circuits.witness import follow_batch
-from prover.errors import ProofRefused
+from circuits.machine import prove_batch, verify_batch
 from rollup.state_tree import StateTree
 from tests.circuits.story import chapters
 

@@ -22,7 +22,8 @@ from circuits.buses import (
     WALKS,
 )
 from circuits.holders import Rows
-from circuits.walk_rows import OPTION_BITS, fill
+from circuits.walk_rows import OPTION_BITS
+from circuits.walk_trace import fill
 from prover.air.inspect import Findings
 from prover.field.koalabear import Montgomery
 from rollup.instruments import Group, SeriesId, group_of

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from circuits import poseidon
-from circuits.buses import COMPRESS, DIGEST_PLACE, SPONGE
-from circuits.poseidon import NodeCalls, SpongeCalls
+from circuits import compressions, poseidon
+from circuits.buses import DIGEST_PLACE, SPONGE
+from circuits.compressions import NodeCalls
+from circuits.poseidon import SpongeCalls
 from prover.air.builder import define_table
 from prover.air.inspect import inspect
 from prover.field.koalabear import PRIME, decode, encode
@@ -76,37 +77,14 @@ def _broken(trace: NDArray[np.uint32]) -> set[str]:
 ONE = int(encode([1])[0])
 
 
-def test_a_node_is_not_taken_for_a_block_of_a_call() -> None:
-    trace, _ = poseidon.fill(_calls(), _nodes(), 5)
-    node = sum(group.rows for group in _calls())
-    assert trace[_control("is node"), node] == ONE
-    trace[_control("is live"), node] = ONE
-    assert "a node is no block of a call" in _broken(trace)
-
-
-def test_a_node_does_not_go_on_as_a_call_and_no_call_as_a_node() -> None:
-    trace, _ = poseidon.fill(_calls(), _nodes(), 5)
-    node = sum(group.rows for group in _calls())
-    below, inside = trace.copy(), trace.copy()
-    # The second node becomes a block whose capacity is whatever stands there.
-    below[_control("is node"), node + 1] = 0
-    below[_control("is live"), node + 1] = ONE
-    # The second block of the last call becomes a node.
-    inside[_control("is node"), node - 1] = ONE
-    inside[_control("is live"), node - 1] = 0
-    inside[_control("is last"), node - 1] = 0
-    for forged in (below, inside):
-        assert any(name.startswith("a call or a node begins") for name in _broken(forged))
-
-
 def test_no_call_breaks_off() -> None:
     """Blocks without a digest that somebody asks for."""
-    trace, _ = poseidon.fill(_calls(), [], 5)
+    trace, _ = poseidon.fill(_calls(), 5)
     last = sum(group.rows for group in _calls()) - 1
     trace[_control("is last"), last] = trace[_control("is live"), last] = 0
     assert _broken(trace) == {"no call breaks off"}
-    full, _ = poseidon.fill(_calls()[:2], [], 3)
-    long, _ = poseidon.fill(_calls()[-1:], [], 3)
+    full, _ = poseidon.fill(_calls()[:2], 3)
+    long, _ = poseidon.fill(_calls()[-1:], 3)
     # The last two rows of the table become the first two of a call of three.
     first = full.copy()
     first[:, 5] = full[:, 7]
@@ -114,18 +92,25 @@ def test_no_call_breaks_off() -> None:
     assert "the last call ends in the table" in _broken(first)
 
 
-def test_a_table_of_nodes_alone_breaks_no_rule() -> None:
-    trace, digests = poseidon.fill([], _nodes(), 3)
-    assert digests == []
-    assert _broken(trace) == set()
+def test_nodes_are_the_references_compressions_and_break_no_rule() -> None:
+    trace = compressions.fill(_nodes(), 3)
+    table = define_table(compressions.NAME, compressions.constrain)
+    found = inspect([table], {compressions.NAME: trace}, is_montgomery=True)
+    assert found.constraints == ()
+    assert {message.message for message in found.messages} == _node_messages()
+
+
+def test_nodes_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match="nodes do not fit a table of 2 rows"):
+        compressions.fill(_nodes(), 1)
 
 
 def test_an_empty_table_breaks_no_rule() -> None:
-    assert _broken(poseidon.fill([], [], 0)[0]) == set()
+    assert _broken(poseidon.fill([], 0)[0]) == set()
 
 
 def test_the_digests_are_the_references() -> None:
-    _, digests = poseidon.fill(_calls(), _nodes(), 5)
+    _, digests = poseidon.fill(_calls(), 5)
     for (kind, length, count), found in zip(GROUPS, digests, strict=True):
         expected = [
             list(sponge(poseidon.PARAMETERS, kind, one, _label(length))) for one in _elements(length, count)
@@ -134,7 +119,7 @@ def test_the_digests_are_the_references() -> None:
 
 
 def test_calls_of_many_lengths_break_no_rule_and_say_what_they_absorbed() -> None:
-    trace, digests = poseidon.fill(_calls(), _nodes(), 5)
+    trace, digests = poseidon.fill(_calls(), 5)
     found = inspect([TABLE], {poseidon.NAME: trace}, is_montgomery=True)
     assert found.constraints == ()
     received = {message.message for message in found.messages if message.bus == SPONGE.name}
@@ -152,9 +137,8 @@ def test_calls_of_many_lengths_break_no_rule_and_say_what_they_absorbed() -> Non
             )
             call += 1
     assert received == set()
-    assert {message.message for message in found.messages if message.bus == COMPRESS.name} == _node_messages()
 
 
 def test_calls_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="20 permutations do not fit a table of 16 rows"):
-        poseidon.fill(_calls(), [], 4)
+        poseidon.fill(_calls(), 4)

@@ -146,6 +146,27 @@ def test_old_and_new_path_cannot_use_different_siblings() -> None:
     assert ends.untrue_hashes(found) == {"a node"}
 
 
+def test_a_leaf_that_is_shown_twice_needs_a_second_root() -> None:
+    """Two whole paths to one place, all hashes true: the batch takes one root, and the other is left over."""
+    old, new, indices = _trees(0)
+    place = np.array(indices[:1])
+    before, after = (encode(np.array([t.leaf_digest(LeafIndex(indices[0]))]).T) for t in (old, new))
+    ledger = HashLedger()
+    first = tree.lay_out(place, before, after, tree.siblings_in(old), ledger)
+    second = tree.lay_out(place, before, before, tree.siblings_in(old), ledger)
+    order = np.argsort(-np.concatenate([first.levels, second.levels]), kind="stable")
+    both = tree.Rows(
+        *(
+            np.concatenate([getattr(one, name) for one in (first, second)], axis=-1)[..., order]
+            for name in ("levels", "places", "touched", "digests")
+        )
+    )
+    found = ends.inspected([TABLE], {tree.NAME: tree.fill(both, 7)})
+    assert found.constraints == ()
+    assert ends.untrue_hashes(found) == set()
+    assert sum(count for message, count in ends.loose_ends(found, NODES).items() if message[0] == 0) == 2
+
+
 def test_every_column_is_bound_alone() -> None:
     traces, *_ = _witness(0)
     honest = ends.inspected([TABLE], traces)

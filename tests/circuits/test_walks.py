@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from circuits import walks
 from circuits.buses import SETTLEMENTS
-from circuits.walk_rows import Rows, Walked, fill
+from circuits.walk_columns import COLUMNS
+from circuits.walk_rows import Rows, Walked
+from circuits.walk_trace import fill
 from prover.air.inspect import Findings
 from prover.field.koalabear import PRIME, decode, encode
 from rollup.instruments import group_of
@@ -233,7 +235,7 @@ def test_a_requirement_that_is_one_too_large_is_refused(place: int) -> None:
     walked = cheated(EDITED, requirement=added_at(place, 1))
     assert refused(walked) == {"a margin is tight"}
     trace = fill(walked, 4)
-    names = list(walks.COLUMNS)
+    names = list(COLUMNS)
     tight, end = names.index("tight"), names.index("is end")
     ends = np.flatnonzero(decode(trace[end]))
     for start in range(ends[place - 1] + 1 if place else 0, ends[place] + 1):
@@ -334,7 +336,7 @@ def test_an_edit_that_is_left_out_is_told_to_the_holder() -> None:
 def with_cells(walked: Walked, row: int, **cells: int) -> Findings:
     trace = fill(walked, max(1, walked.height - 1).bit_length())
     for name, value in cells.items():
-        trace[walks.COLUMNS.index(name.replace("_", " ")), row] = encode([value])[0]
+        trace[COLUMNS.index(name.replace("_", " ")), row] = encode([value])[0]
     return inspected([TABLE], {walks.NAME: trace})
 
 
@@ -439,7 +441,7 @@ def test_a_slope_of_choice_is_refused() -> None:
     """A slope at zero that is too high makes every later payoff too high."""
     walked = cheated(EDITED, slope=lambda slopes: slopes + 1)
     trace = fill(walked, 4)
-    names = list(walks.COLUMNS)
+    names = list(COLUMNS)
     lowest, rest = names.index("slope byte 0"), names.index("rest")
     trace[lowest, 0] = encode(decode(trace[lowest, :1]) + 1)[0]
     for row in range(5):
@@ -459,9 +461,20 @@ def test_every_cell_is_bound_alone() -> None:
     assert free == FREE
 
 
+def test_a_slope_spelled_with_the_prime_added_is_refused() -> None:
+    """As an element it is the same; as a number it would move the payoff by multiples of the prime."""
+    walked = Walked.of(rows_of([EDITED], GROUPS))
+    trace = fill(walked, 4)
+    for row in range(walked.height):
+        bytes_ = [decode(trace[COLUMNS.index(f"slope byte {i}"), row : row + 1])[0] for i in range(4)]
+        alias = sum(int(byte) << 8 * i for i, byte in enumerate(bytes_)) + PRIME
+        cells = {f"slope_byte_{i}": alias >> 8 * i & 0xFF for i in range(4)}
+        assert "range" in faults(with_cells(walked, row, **cells), walked.rows)
+
+
 def _kinds(cells: NDArray[np.uint32]) -> list[str]:
     """Which kind of row in which kind of group each row of a trace is."""
-    column = dict(zip(walks.COLUMNS, cells, strict=True))
+    column = dict(zip(COLUMNS, cells, strict=True))
     rows = ("start", "position", "end")
     groups = ("open", "priced")
     return [

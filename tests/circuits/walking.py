@@ -20,7 +20,8 @@ from circuits.buses import (
     TWO_BYTES,
     WALKS,
 )
-from circuits.walk_rows import OPTION_BITS, Rows, Terms, Walked, fill
+from circuits.walk_rows import OPTION_BITS, Rows, Terms, Walked
+from circuits.walk_trace import fill
 from prover.air.inspect import Findings
 from prover.field.koalabear import Montgomery
 from rollup.instruments import Group, SeriesId, group_of, series_id

@@ -44,8 +44,16 @@ def test_from_a_new_account_to_a_rebuilt_root_and_over_a_restart(desk: Desk, tmp
         credited = desk.done("deposit", "1000", "--account", name)
         assert credited["cash"] == credited["minted"] == 1000 * MICRO
         assert credited["is_key_registered"] is True
-    again = desk.done("key", "--account", "bob")
-    assert (again["is_new"], again["account"], again["is_registered"]) == (False, 2, True)
+    kept = desk.done("key", "--account", "bob")
+    assert (kept["is_new"], kept["account"], kept["is_registered"]) == (False, 2, True)
+    assert "--replace replaces it" in desk.refused("key", "--number", "1", "--account", "bob", code=2)
+    changed = desk.done("key", "--replace", "--number", "1", "--account", "bob")
+    assert changed["key"] != kept["key"]
+    assert (changed["is_new"], changed["is_registered"], changed["origin"]) == (
+        True,
+        True,
+        "wallet signature 1",
+    )
 
     # A trade.
     resting = desk.done("order", "sell", "5", CALL, "1.25", "--account", "alice", "--lifetime", "1d")
@@ -63,6 +71,24 @@ def test_from_a_new_account_to_a_rebuilt_root_and_over_a_restart(desk: Desk, tmp
     assert other["slot"] == 1
     assert desk.done("cancel", "1", "--account", "alice")["cancelled"][0]["slot"] == 1
     assert desk.refused("cancel", "1", "--account", "alice", code=1) == "no order rests in slot 1"
+
+    assert (
+        "cancelled slot 0: sell 3 1/3000/call at $1.25"
+        in desk.run("cancel", "--all", "--account", "alice").out
+    )
+    again = desk.run("order", "sell", "3", CALL, "1.25", "--account", "alice", "--lifetime", "1d").out
+    assert again.startswith("sell 3 1/3000/call at $1.25 rests in the book (slot 0, number 2)\n")
+    assert desk.done("cancel", "--floor", "2", "--account", "alice")["floor"] == 2
+    assert "say which orders" in desk.refused("cancel", "--account", "alice", code=2)
+
+    # What people read.
+    shown = desk.run("book").out
+    assert "group 1: underlying 1, expires" in shown
+    assert "│ 1/3000/call │      │ -   │ $1.25 │ 3    │" in shown
+    shown = desk.run("status", "--account", "alice").out
+    assert "│ 1/3000/call │ -2 lots" in shown
+    assert "its orders" in shown
+    assert "account 1 (alice)" in shown
 
     # Out of the books, but not out of the vault.
     withdrawn = desk.done("withdraw", "100.5", "--account", "bob")
@@ -83,6 +109,12 @@ def test_from_a_new_account_to_a_rebuilt_root_and_over_a_restart(desk: Desk, tmp
     assert (shown["stage"], shown["claims"][0]["amount"]) == ("published", 100_500_000)
     assert file.stat().st_size == shown["bytes"]
     assert desk.done("batch", "list")["batches"][0]["number"] == number
+    assert f"│ {number}     │ published │" in desk.run("batch", "list").out
+    text = desk.run("batch", "show", str(number)).out
+    assert f"{shown['root']}" in text
+    assert "$100.50 to 0x" in text
+    told = desk.run("rebuild", str(file))
+    assert (told.code, "does not follow batch 0" in told.err) == (1, True)
     assert desk.refused("batch", "show", "4000000", code=1) == "there is no batch 4000000 yet"
 
     # Everybody's own check, from Ethereum alone.

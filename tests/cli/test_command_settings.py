@@ -6,18 +6,27 @@ import io
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 
 import cli
 from cli import main
+from rollup.client import NotANodeError
 from rollup.commands import keystore as keystore_module
 from rollup.commands import reach as reach_module
 from rollup.commands.keystore import Keystore, Membership, encrypted_trading_key
 from rollup.commands.quantities import AccountName, Dollars, EthereumAddress, Series, Span, dollars
 from rollup.commands.reach import Reach, reaching
-from rollup.commands.terminal import BadInput, ClearingCommand, Refused, ending_of, json_option
+from rollup.commands.terminal import (
+    BadInput,
+    ClearingCommand,
+    Refused,
+    ending_of,
+    json_option,
+    print_table,
+)
 from rollup.instruments import series_id
 from rollup.schnorr import SecretKey, SignatureSuite
 from rollup.units import GroupId, OptionKind, Ticks
@@ -101,6 +110,42 @@ def test_a_config_file_that_cannot_be_meant_is_one_line(probed: Desk, content: s
 
 def test_a_config_file_that_is_named_must_be_there(probed: Desk, tmp_path: Path) -> None:
     assert "there is no config file" in probed.refused("probe", "--config", str(tmp_path / "absent"), code=2)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"chain": 1, "contract": "0x/../../x", "queue_position": 0},
+        {"chain": "1", "contract": CONTRACT, "queue_position": 0},
+        {"chain": 1, "contract": CONTRACT, "queue_position": -1},
+    ],
+)
+def test_what_does_not_say_what_it_serves_is_no_node(desk: Desk, answer: dict[str, object]) -> None:
+    class Foreign:
+        def parameters(self) -> dict[str, object]:
+            return answer
+
+    client: Any = Foreign()
+    with pytest.raises(NotANodeError):
+        Reach(desk.data_dir).parameters(client)
+
+
+def test_another_clearing_house_than_was_asked_for_is_refused(desk: Desk) -> None:
+    class Other:
+        def parameters(self) -> dict[str, object]:
+            return {"chain": 1, "contract": CONTRACT, "queue_position": 0}
+
+    client: Any = Other()
+    assert Reach(desk.data_dir, contract=CONTRACT).parameters(client)["chain"] == 1
+    with pytest.raises(Refused, match=f"the node serves the clearing house {CONTRACT}, not 0x1111"):
+        Reach(desk.data_dir, contract="0x" + "11" * 20).parameters(client)
+
+
+def test_what_comes_from_elsewhere_cannot_command_a_terminal(desk: Desk) -> None:
+    desk.capsys.readouterr()
+    print_table("title", ("", ""), [("a", "\x1b[31mred")])
+    assert "\x1b" not in desk.capsys.readouterr().out
 
 
 # ------------------------------------------------------------------------------------------------------- passwords

@@ -1,4 +1,4 @@
-"""`clearing proof` and `clearing demo`: good files, bad files, and what they print."""
+"""`clearing proof` and its demo: good files, bad files, and what they print."""
 
 from __future__ import annotations
 
@@ -142,14 +142,14 @@ def test_a_wrong_request_is_one_clear_line(arguments: list[str], said: str, caps
 
 
 def test_the_demo_proves_verifies_and_refuses(capsys: Captured) -> None:
-    code, out, _ = run(capsys, "demo", "--log-size", 4)
+    code, out, _ = run(capsys, "proof", "demo", "--log-size", 4)
     assert code == 0
     assert "proved   16 Poseidon permutations" in out
     assert "refused  the same with one wrong cell: proof refused, constraints do not hold" in out
 
 
 def test_the_demo_as_json(capsys: Captured) -> None:
-    code, out, _ = run(capsys, "demo", "--log-size", 3, "--json")
+    code, out, _ = run(capsys, "proof", "demo", "--log-size", 3, "--json")
     document = json.loads(out)
     assert (code, document["hashes"]) == (0, 8)
     assert document["forged"].startswith("proof refused, constraints do not hold")

@@ -58,54 +58,62 @@ library Extension {
         }
     }
 
-    /// Multiply by the rows of b written out: coordinate k of the product is the sum of a_i times (X^i b)_k.
-    function product(uint256 a, uint256 b) internal pure returns (uint256 r) {
+    /// Multiply: the sum of a_i times X^i b, where a wide X^i b becomes the next one by a shift.
+    ///
+    /// X (c0, c1, c2, c3, c4) = (c4, c0, c1 - c4, c2, c3): what leaves one word at the low end enters the other at the top.
+    function product(uint256 a, uint256 b) internal pure returns (uint256) {
+        uint256 sumLow;
+        uint256 sumHigh;
         assembly ("memory-safe") {
-            let b0 := shr(204, b)
-            let b1 := and(shr(153, b), 0x7ffffffffffff)
-            let b2 := and(shr(102, b), 0x7ffffffffffff)
-            let b3 := and(shr(51, b), 0x7ffffffffffff)
-            let b4 := and(b, 0x7ffffffffffff)
-            let b14 := add(b1, sub(0x7f000001, b4))
-            let b03 := add(b0, sub(0x7f000001, b3))
-            let b42 := add(b4, sub(0x7f000001, b2))
-            let f := shr(204, a)
-            let c0 := mul(f, b0)
-            let c1 := mul(f, b1)
-            let c2 := mul(f, b2)
-            let c3 := mul(f, b3)
-            let c4 := mul(f, b4)
-            f := and(shr(153, a), 0x7ffffffffffff)
-            c0 := add(c0, mul(f, b4))
-            c1 := add(c1, mul(f, b0))
-            c2 := add(c2, mul(f, b14))
-            c3 := add(c3, mul(f, b2))
-            c4 := add(c4, mul(f, b3))
-            f := and(shr(102, a), 0x7ffffffffffff)
-            c0 := add(c0, mul(f, b3))
-            c1 := add(c1, mul(f, b4))
-            c2 := add(c2, mul(f, b03))
-            c3 := add(c3, mul(f, b14))
-            c4 := add(c4, mul(f, b2))
-            f := and(shr(51, a), 0x7ffffffffffff)
-            c0 := add(c0, mul(f, b2))
-            c1 := add(c1, mul(f, b3))
-            c2 := add(c2, mul(f, b42))
-            c3 := add(c3, mul(f, b03))
-            c4 := add(c4, mul(f, b14))
-            f := and(a, 0x7ffffffffffff)
-            c0 := add(c0, mul(f, b14))
-            c1 := add(c1, mul(f, b2))
-            c2 := add(c2, mul(f, sub(add(b3, 0xfe000002), b14)))
-            c3 := add(c3, mul(f, b42))
-            c4 := add(c4, mul(f, b03))
-            r := or(
-                or(mod(c4, 0x7f000001), shl(51, mod(c3, 0x7f000001))),
+            let lane := 0x1fffffffffffffffffffff
+            mstore(
+                0,
                 or(
-                    shl(102, mod(c2, 0x7f000001)),
-                    or(shl(153, mod(c1, 0x7f000001)), shl(204, mod(c0, 0x7f000001)))
+                    and(b, 0x7ffffffffffff),
+                    or(shl(34, and(b, shl(51, 0x7ffffffffffff))), shl(68, and(b, shl(102, 0x7ffffffffffff))))
                 )
             )
+            mstore(32, or(and(shr(153, b), 0x7ffffffffffff), shl(85, shr(204, b))))
+            let f := shr(204, a)
+            sumLow := mul(f, mload(0))
+            sumHigh := mul(f, mload(32))
+            let carry := and(mload(0), lane)
+            // Twice the prime: the coordinate that is taken off may itself be a sum of two.
+            mstore(0, or(shr(85, mload(0)), shl(170, sub(add(and(mload(32), lane), 0xfe000002), carry))))
+            mstore(32, or(shr(85, mload(32)), shl(85, carry)))
+            f := and(shr(153, a), 0x7ffffffffffff)
+            sumLow := add(sumLow, mul(f, mload(0)))
+            sumHigh := add(sumHigh, mul(f, mload(32)))
+            carry := and(mload(0), lane)
+            mstore(0, or(shr(85, mload(0)), shl(170, sub(add(and(mload(32), lane), 0xfe000002), carry))))
+            mstore(32, or(shr(85, mload(32)), shl(85, carry)))
+            f := and(shr(102, a), 0x7ffffffffffff)
+            sumLow := add(sumLow, mul(f, mload(0)))
+            sumHigh := add(sumHigh, mul(f, mload(32)))
+            carry := and(mload(0), lane)
+            mstore(0, or(shr(85, mload(0)), shl(170, sub(add(and(mload(32), lane), 0xfe000002), carry))))
+            mstore(32, or(shr(85, mload(32)), shl(85, carry)))
+            f := and(shr(51, a), 0x7ffffffffffff)
+            sumLow := add(sumLow, mul(f, mload(0)))
+            sumHigh := add(sumHigh, mul(f, mload(32)))
+            carry := and(mload(0), lane)
+            mstore(0, or(shr(85, mload(0)), shl(170, sub(add(and(mload(32), lane), 0xfe000002), carry))))
+            mstore(32, or(shr(85, mload(32)), shl(85, carry)))
+            f := and(a, 0x7ffffffffffff)
+            sumLow := add(sumLow, mul(f, mload(0)))
+            sumHigh := add(sumHigh, mul(f, mload(32)))
+        }
+        return narrow(sumLow, sumHigh);
+    }
+
+    /// Multiply by a base element.
+    function scaled(uint256 value, uint256 base) internal pure returns (uint256 r) {
+        assembly ("memory-safe") {
+            r := mod(mul(base, and(value, 0x7ffffffffffff)), 0x7f000001)
+            r := or(r, shl(51, mod(mul(base, and(shr(51, value), 0x7ffffffffffff)), 0x7f000001)))
+            r := or(r, shl(102, mod(mul(base, and(shr(102, value), 0x7ffffffffffff)), 0x7f000001)))
+            r := or(r, shl(153, mod(mul(base, and(shr(153, value), 0x7ffffffffffff)), 0x7f000001)))
+            r := or(r, shl(204, mod(mul(base, shr(204, value)), 0x7f000001)))
         }
     }
 
@@ -234,7 +242,7 @@ library Extension {
             uint256 others = product(first, frobenius(first));
             others = product(others, frobenius(frobenius(others)));
             uint256 scale = baseInverse(product(value, others) >> 204);
-            return product(others, scale << 204);
+            return scaled(others, scale);
         }
     }
 

@@ -28,13 +28,13 @@ library Folding {
         }
     }
 
-    /// The root of order 2^logSize of a table, raised to a power below that.
+    /// The root of order 2^logSize of a table, raised to a power below that: a product of roots, one for each bit.
     function rootPower(uint256 table, uint256 logSize, uint256 exponent) internal pure returns (uint256 result) {
-        result = 1;
-        unchecked {
-            for (; exponent != 0; exponent >>= 1) {
-                if (exponent & 1 == 1) result = mulmod(result, Memory.get(table, logSize), Extension.PRIME);
-                --logSize;
+        assembly ("memory-safe") {
+            result := 1
+            for { table := add(table, shl(5, logSize)) } exponent { table := sub(table, 32) } {
+                if and(exponent, 1) { result := mulmod(result, mload(table), 0x7f000001) }
+                exponent := shr(1, exponent)
             }
         }
     }
@@ -62,66 +62,81 @@ library Folding {
 
     /// Fold a row of the calldata: value m lies at x times the m-th power of the root whose order is the row's length.
     /// `maps` are those of the challenge raised to 1, 2, 4, ..; `inverse` is one over x.
+    ///
+    /// A pair becomes (f(x) + f(-x)) / 2 + challenge (f(x) - f(-x)) / 2x.
     function foldRow(uint256 cursor, uint256 logArity, uint256 maps, uint256 inverse, uint256 table)
         internal
         pure
         returns (uint256 value)
     {
-        unchecked {
-            uint256 values;
-            assembly ("memory-safe") {
-                values := mload(0x40)
+        assembly ("memory-safe") {
+            let values := mload(0x40)
+            for { let m := shl(5, shl(logArity, 1)) } m {} {
+                m := sub(m, 32)
+                let w := shr(96, calldataload(add(cursor, mul(20, shr(5, m)))))
+                mstore(
+                    add(values, m),
+                    or(
+                        or(
+                            and(w, 0xffffffff),
+                            or(shl(19, and(w, shl(32, 0xffffffff))), shl(38, and(w, shl(64, 0xffffffff))))
+                        ),
+                        or(shl(57, and(w, shl(96, 0xffffffff))), shl(76, and(w, shl(128, 0xffffffff))))
+                    )
+                )
             }
-            for (uint256 m = 0; m < 1 << logArity; ++m) {
-                Memory.set(values, m, Extension.received(cursor + 20 * m));
-            }
-            for (uint256 level = logArity; level != 0; --level) {
-                uint256 half = 1 << (level - 1);
-                for (uint256 m = 0; m < half; ++m) {
-                    uint256 scale = mulmod(inverse, Memory.get(table, m << (3 - level)), Extension.PRIME);
-                    value = foldPair(Memory.get(values, m), Memory.get(values, m + half), maps, scale);
-                    Memory.set(values, m, value);
+            for { let half := shl(4, shl(logArity, 1)) } gt(half, 16) { half := shr(1, half) } {
+                // With fewer values left, their divisors lie further apart: 128 / half words.
+                for { let m := 0 } lt(m, half) { m := add(m, 32) } {
+                    let s := mload(add(values, m))
+                    let d := mload(add(values, add(m, half)))
+                    let scale := mulmod(inverse, mload(add(table, div(shl(7, m), half))), 0x7f000001)
+                    s := add(s, d)
+                    // s - 2 f(-x) + 2p: the difference, with 2p so that no lane goes below zero.
+                    d := sub(add(s, 0xfe00000200001fc00000400003f800000800007f00000100000fe000002), shl(1, d))
+                    let f := shr(204, d)
+                    let low := mul(f, mload(maps))
+                    let high := mul(f, mload(add(maps, 32)))
+                    f := and(shr(153, d), 0x7ffffffffffff)
+                    low := add(low, mul(f, mload(add(maps, 64))))
+                    high := add(high, mul(f, mload(add(maps, 96))))
+                    f := and(shr(102, d), 0x7ffffffffffff)
+                    low := add(low, mul(f, mload(add(maps, 128))))
+                    high := add(high, mul(f, mload(add(maps, 160))))
+                    f := and(shr(51, d), 0x7ffffffffffff)
+                    low := add(low, mul(f, mload(add(maps, 192))))
+                    high := add(high, mul(f, mload(add(maps, 224))))
+                    f := and(d, 0x7ffffffffffff)
+                    low := add(low, mul(f, mload(add(maps, 256))))
+                    high := add(high, mul(f, mload(add(maps, 288))))
+                    f := 0x1fffffffffffffffffffff
+                    d := mod(add(and(s, 0x7ffffffffffff), mul(scale, and(low, f))), 0x7f000001)
+                    d := or(
+                        d, shl(51, mod(add(and(shr(51, s), 0x7ffffffffffff), mul(scale, and(shr(85, low), f))), 0x7f000001))
+                    )
+                    d := or(
+                        d, shl(102, mod(add(and(shr(102, s), 0x7ffffffffffff), mul(scale, shr(170, low))), 0x7f000001))
+                    )
+                    d := or(
+                        d, shl(153, mod(add(and(shr(153, s), 0x7ffffffffffff), mul(scale, and(high, f))), 0x7f000001))
+                    )
+                    d := or(d, shl(204, mod(add(shr(204, s), mul(scale, shr(85, high))), 0x7f000001)))
+                    mstore(add(values, m), d)
                 }
                 // The next level folds in X^2 with the squared challenge, so the quotient of both squares too.
-                inverse = mulmod(inverse, inverse, Extension.PRIME);
-                maps += Extension.MAP_BYTES;
+                inverse := mulmod(inverse, inverse, 0x7f000001)
+                maps := add(maps, 320)
             }
+            value := mload(values)
         }
+        return Extension.scaled(value, halves(logArity));
     }
 
-    /// (f(x) + f(-x)) / 2 + challenge (f(x) - f(-x)) / 2x, where `scale` is one over x.
-    function foldPair(uint256 atX, uint256 atMinusX, uint256 map, uint256 scale) private pure returns (uint256 r) {
-        assembly ("memory-safe") {
-            let primes := mul(0x7f000001, or(or(1, shl(51, 1)), or(shl(102, 1), or(shl(153, 1), shl(204, 1)))))
-            let d := sub(add(atX, primes), atMinusX)
-            let s := add(atX, atMinusX)
-            let f := shr(204, d)
-            let low := mul(f, mload(map))
-            let high := mul(f, mload(add(map, 32)))
-            f := and(shr(153, d), 0x7ffffffffffff)
-            low := add(low, mul(f, mload(add(map, 64))))
-            high := add(high, mul(f, mload(add(map, 96))))
-            f := and(shr(102, d), 0x7ffffffffffff)
-            low := add(low, mul(f, mload(add(map, 128))))
-            high := add(high, mul(f, mload(add(map, 160))))
-            f := and(shr(51, d), 0x7ffffffffffff)
-            low := add(low, mul(f, mload(add(map, 192))))
-            high := add(high, mul(f, mload(add(map, 224))))
-            f := and(d, 0x7ffffffffffff)
-            low := add(low, mul(f, mload(add(map, 256))))
-            high := add(high, mul(f, mload(add(map, 288))))
-            let lane := 0x1fffffffffffffffffffff
-            r := mod(mul(HALF, add(and(s, 0x7ffffffffffff), mul(scale, and(low, lane)))), 0x7f000001)
-            f := mod(
-                mul(HALF, add(and(shr(51, s), 0x7ffffffffffff), mul(scale, and(shr(85, low), lane)))), 0x7f000001
-            )
-            r := or(r, shl(51, f))
-            f := mod(mul(HALF, add(and(shr(102, s), 0x7ffffffffffff), mul(scale, shr(170, low)))), 0x7f000001)
-            r := or(r, shl(102, f))
-            f := mod(mul(HALF, add(and(shr(153, s), 0x7ffffffffffff), mul(scale, and(high, lane)))), 0x7f000001)
-            r := or(r, shl(153, f))
-            f := mod(mul(HALF, add(shr(204, s), mul(scale, shr(85, high)))), 0x7f000001)
-            r := or(r, shl(204, f))
+    /// One half to a power: every level of a fold halves, and all of them are made up for at once.
+    function halves(uint256 exponent) private pure returns (uint256 value) {
+        value = 1;
+        for (; exponent != 0; --exponent) {
+            value = mulmod(value, HALF, Extension.PRIME);
         }
     }
 

@@ -20,6 +20,15 @@ struct Segment {
     uint256 met;
 }
 
+/// The leaves of a tree that are opened, from left to right.
+struct Ways {
+    uint256 count;
+    /// Positions with their bits in opposite order, each once: siblings are neighbours.
+    uint256 keys;
+    /// For each leaf the layer in which its way up and that of the next one are siblings; for the last one 0.
+    uint256 meetings;
+}
+
 /// Part of the calldata that is read from front to back.
 struct Reading {
     uint256 cursor;
@@ -37,15 +46,13 @@ library KeccakTree {
     /// Kind 1, suite 3.
     uint256 private constant ROW_PREFIX = 0x0100000300000000000000000000000000000000000000000000000000000000;
 
-    /// Demand that rows at `count` leaves lead to the root. `keys` are the leaves' positions with their bits reversed,
-    /// ascending, each once; `segments` are tallest first.
-    /// Soundness: how far up each leaf's own nodes reach follows from the keys alone.
+    /// Demand that the rows at some leaves lead to the root; segments are tallest first.
+    /// Soundness: how far up each leaf's own nodes reach follows from the positions alone.
     /// So the calldata has one reading, and every leaf's way ends at the root.
     function check(
         Reading memory reading,
         Segment[] memory segments,
-        uint256 keys,
-        uint256 count,
+        Ways memory ways,
         uint256 root,
         Reason reason
     ) internal pure {
@@ -55,11 +62,9 @@ library KeccakTree {
             uint256 waiting = Memory.allocate(2 * (logSize + 1));
             uint256 top = waiting;
             uint256 node;
-            for (uint256 leaf = 0; leaf < count; ++leaf) {
-                uint256 key = Memory.get(keys, leaf);
-                // The layer in which the ways of this leaf and the next one are siblings; layers above 0 have a sibling.
-                uint256 meeting = 0;
-                if (leaf + 1 < count) meeting = logSize - log2(key ^ Memory.get(keys, leaf + 1));
+            for (uint256 leaf = 0; leaf < ways.count; ++leaf) {
+                uint256 key = Memory.get(ways.keys, leaf);
+                uint256 meeting = Memory.get(ways.meetings, leaf);
                 uint256 level = logSize;
                 node = row(reading, segments[0]);
                 while (true) {
@@ -279,12 +284,36 @@ library KeccakTree {
         }
     }
 
-    /// The place of the highest bit; of zero, zero.
-    function log2(uint256 value) private pure returns (uint256 place) {
+    /// The same ways up from a layer above the leaves: those that have met are one.
+    function above(Ways memory ways, uint256 levels) internal pure returns (Ways memory upper) {
         unchecked {
-            while (value > 1) {
-                value >>= 1;
-                ++place;
+            uint256 keys = Memory.allocate(ways.count);
+            uint256 meetings = Memory.allocate(ways.count);
+            uint256 count;
+            for (uint256 leaf = 0; leaf < ways.count; ++leaf) {
+                uint256 key = Memory.get(ways.keys, leaf) >> levels;
+                if (count != 0 && Memory.get(keys, count - 1) == key) --count;
+                Memory.set(keys, count, key);
+                Memory.set(meetings, count, Memory.get(ways.meetings, leaf));
+                ++count;
+            }
+            upper.count = count;
+            upper.keys = keys;
+            upper.meetings = meetings;
+        }
+    }
+
+    /// Fill in the layers in which ways meet.
+    function meet(Ways memory ways, uint256 logSize) internal pure {
+        unchecked {
+            for (uint256 leaf = 1; leaf < ways.count; ++leaf) {
+                uint256 differing = Memory.get(ways.keys, leaf - 1) ^ Memory.get(ways.keys, leaf);
+                uint256 meeting = logSize;
+                while (differing > 1) {
+                    differing >>= 1;
+                    --meeting;
+                }
+                Memory.set(ways.meetings, leaf - 1, meeting);
             }
         }
     }

@@ -6,7 +6,7 @@ import {ConstraintTape} from "./ConstraintTape.sol";
 import {Extension} from "./Extension.sol";
 import {Folding} from "./Folding.sol";
 import {IVerifier} from "./IVerifier.sol";
-import {KeccakTree, Reading, Segment} from "./KeccakTree.sol";
+import {KeccakTree, Reading, Segment, Ways} from "./KeccakTree.sol";
 import {Memory} from "./Memory.sol";
 import {Reason, demand} from "./StarkRefusal.sol";
 import {Transcript, TranscriptHashing} from "./Transcript.sol";
@@ -86,10 +86,8 @@ contract StarkVerifier is IVerifier {
 
     /// A word of the low-degree test at the positions of the queries: one leaf for each that differs.
     struct Leaves {
-        uint256 count;
+        Ways ways;
         uint256 logSize;
-        /// Positions with their bits reversed, ascending.
-        uint256 keys;
         uint256 words;
         /// The points w^position, and their inverses.
         uint256 points;
@@ -345,9 +343,9 @@ contract StarkVerifier is IVerifier {
                 // The mixed word is then one more point of the same random curve.
                 uint256 weight = Extension.raisedToTwoPower(fold.challenge, fold.logArity);
                 entered += 1;
-                uint256 mixed = Memory.allocate(leaves.count);
+                uint256 mixed = Memory.allocate(leaves.ways.count);
                 deepValues(run, batches[entered], leaves, mixed);
-                for (uint256 leaf = 0; leaf < leaves.count; ++leaf) {
+                for (uint256 leaf = 0; leaf < leaves.ways.count; ++leaf) {
                     uint256 added = Extension.product(weight, Memory.get(mixed, leaf));
                     Memory.set(leaves.words, leaf, Extension.sum(Memory.get(leaves.words, leaf), added));
                 }
@@ -464,27 +462,30 @@ contract StarkVerifier is IVerifier {
             uint256 logSize =
                 (d + d.head(CircuitDescription.HEIGHT_LIST)).number(1) + d.head(CircuitDescription.LOG_BLOWUP);
             leaves.logSize = logSize;
-            leaves.keys = Memory.allocate(queries);
-            leaves.words = Memory.allocate(queries);
-            leaves.points = Memory.allocate(queries);
-            leaves.inverses = Memory.allocate(queries);
+            uint256 keys = Memory.allocate(queries);
             uint256 count = 0;
             for (uint256 query = 0; query < queries; ++query) {
                 uint256 block_ = run.transcript.squeeze(TranscriptHashing.QUERY);
                 uint256 key = reversed(block_ & ((1 << logSize) - 1), logSize);
-                uint256 place = count;
-                while (place != 0 && Memory.get(leaves.keys, place - 1) >= key) --place;
+                uint256 place = 0;
+                while (place < count && Memory.get(keys, place) < key) ++place;
                 // The same position twice is one leaf.
-                if (place < count && Memory.get(leaves.keys, place) == key) continue;
+                if (place < count && Memory.get(keys, place) == key) continue;
                 for (uint256 k = count; k > place; --k) {
-                    Memory.set(leaves.keys, k, Memory.get(leaves.keys, k - 1));
+                    Memory.set(keys, k, Memory.get(keys, k - 1));
                 }
-                Memory.set(leaves.keys, place, key);
+                Memory.set(keys, place, key);
                 ++count;
             }
-            leaves.count = count;
+            leaves.ways.count = count;
+            leaves.ways.keys = keys;
+            leaves.ways.meetings = Memory.allocate(count);
+            KeccakTree.meet(leaves.ways, logSize);
+            leaves.words = Memory.allocate(count);
+            leaves.points = Memory.allocate(count);
+            leaves.inverses = Memory.allocate(count);
             for (uint256 leaf = 0; leaf < count; ++leaf) {
-                uint256 position = reversed(Memory.get(leaves.keys, leaf), logSize);
+                uint256 position = reversed(Memory.get(keys, leaf), logSize);
                 Memory.set(leaves.points, leaf, Folding.rootPower(run.roots, logSize, position));
                 Memory.set(leaves.inverses, leaf, Folding.rootPower(run.inverseRoots, logSize, position));
             }
@@ -502,7 +503,7 @@ contract StarkVerifier is IVerifier {
             for (uint256 k = 0; k < batches.length; ++k) {
                 Batch memory batch = batches[k];
                 batch.logHeight = (d + d.head(CircuitDescription.HEIGHT_LIST) + k).number(1);
-                batch.sums = Memory.allocate(4 * leaves.count);
+                batch.sums = Memory.allocate(4 * leaves.ways.count);
                 batch.claim = Memory.get(run.claims, 2 * k);
                 batch.nextClaim = Memory.get(run.claims, 2 * k + 1);
             }
@@ -527,8 +528,8 @@ contract StarkVerifier is IVerifier {
                 } else {
                     root = sentNode(run.phaseRoots + NODE_BYTES * root);
                 }
-                (uint256 keys, uint256 count) = keysOf(leaves, segments[0].level);
-                KeccakTree.check(run.trees, segments, keys, count, root, reason);
+                Ways memory ways = KeccakTree.above(leaves.ways, leaves.logSize - segments[0].level);
+                KeccakTree.check(run.trees, segments, ways, root, reason);
             }
         }
     }
@@ -566,7 +567,7 @@ contract StarkVerifier is IVerifier {
     /// The random combination of (value - column(x)) / (point - x) over all columns and points of one height.
     function deepValues(Run memory run, Batch memory batch, Leaves memory leaves, uint256 target) private pure {
         unchecked {
-            uint256 count = leaves.count;
+            uint256 count = leaves.ways.count;
             uint256 nextPoint =
                 Extension.product(run.point, Memory.get(run.roots, batch.logHeight) << 204);
             uint256 sides = batch.next == 0 ? 1 : 2;
@@ -601,13 +602,13 @@ contract StarkVerifier is IVerifier {
         unchecked {
             uint256 arity = fold.logArity;
             uint256 logRows = leaves.logSize - arity;
-            (uint256 keys, uint256 count) = keysOf(leaves, logRows);
+            Ways memory rows = KeccakTree.above(leaves.ways, arity);
             Segment[] memory segments = new Segment[](1);
             Segment memory segment = segments[0];
             segment.level = logRows;
             segment.columns = 5 << arity;
-            segment.target = Memory.allocate(count);
-            KeccakTree.check(run.trees, segments, keys, count, sentNode(fold.root), Reason.FoldRowNotInTree);
+            segment.target = Memory.allocate(rows.count);
+            KeccakTree.check(run.trees, segments, rows, sentNode(fold.root), Reason.FoldRowNotInTree);
             uint256 maps = Memory.allocate(Extension.MAP_BYTES / 32 * arity);
             for (uint256 k = 0; k < arity; ++k) {
                 Extension.writeMap(
@@ -615,9 +616,9 @@ contract StarkVerifier is IVerifier {
                 );
             }
             uint256 row = 0;
-            for (uint256 leaf = 0; leaf < leaves.count; ++leaf) {
-                uint256 key = Memory.get(leaves.keys, leaf);
-                if (key >> arity != Memory.get(keys, row)) ++row;
+            for (uint256 leaf = 0; leaf < leaves.ways.count; ++leaf) {
+                uint256 key = Memory.get(leaves.ways.keys, leaf);
+                if (key >> arity != Memory.get(rows.keys, row)) ++row;
                 uint256 chosen = reversed(key & ((1 << arity) - 1), arity);
                 uint256 cursor = Memory.get(segment.target, row);
                 // Soundness: this ties each word to the one before it, and the first one to the opened rows.
@@ -631,12 +632,11 @@ contract StarkVerifier is IVerifier {
                     mulmod(inverse, Folding.rootPower(run.roots, arity, chosen), Extension.PRIME);
                 Memory.set(leaves.points, row, Folding.raisedToTwoPower(Memory.get(leaves.points, leaf), arity));
                 Memory.set(leaves.inverses, row, Folding.raisedToTwoPower(inverse, arity));
-                if (leaf == 0 || key >> arity != Memory.get(leaves.keys, leaf - 1) >> arity) {
+                if (leaf == 0 || key >> arity != Memory.get(leaves.ways.keys, leaf - 1) >> arity) {
                     Memory.set(leaves.words, row, Folding.foldRow(cursor, arity, maps, first, divisors));
                 }
             }
-            leaves.keys = keys;
-            leaves.count = count;
+            leaves.ways = rows;
             leaves.logSize = logRows;
         }
     }
@@ -649,23 +649,9 @@ contract StarkVerifier is IVerifier {
             for (uint256 k = 0; k < count; ++k) {
                 Extension.widen(coefficients + 64 * k, Extension.received(run.finalPolynomial + VALUE_BYTES * k));
             }
-            for (uint256 leaf = 0; leaf < leaves.count; ++leaf) {
+            for (uint256 leaf = 0; leaf < leaves.ways.count; ++leaf) {
                 uint256 value = Folding.evaluate(coefficients, count, Memory.get(leaves.points, leaf));
                 demand(value == Memory.get(leaves.words, leaf), Reason.FinalPolynomialMismatch);
-            }
-        }
-    }
-
-    /// The positions of leaves within a smaller domain, each once.
-    function keysOf(Leaves memory leaves, uint256 logSize) private pure returns (uint256 keys, uint256 count) {
-        unchecked {
-            keys = Memory.allocate(leaves.count);
-            uint256 shift = leaves.logSize - logSize;
-            for (uint256 leaf = 0; leaf < leaves.count; ++leaf) {
-                uint256 key = Memory.get(leaves.keys, leaf) >> shift;
-                if (count != 0 && Memory.get(keys, count - 1) == key) continue;
-                Memory.set(keys, count, key);
-                ++count;
             }
         }
     }
@@ -676,13 +662,15 @@ contract StarkVerifier is IVerifier {
         }
     }
 
-    /// The lowest bits of a value in opposite order.
-    function reversed(uint256 value, uint256 count) private pure returns (uint256 result) {
+    /// The lowest bits of a value below 2^count in opposite order; there are at most 32.
+    function reversed(uint256 value, uint256 count) private pure returns (uint256) {
         unchecked {
-            for (; count != 0; --count) {
-                result = (result << 1) | (value & 1);
-                value >>= 1;
-            }
+            value = ((value >> 1) & 0x55555555) | ((value & 0x55555555) << 1);
+            value = ((value >> 2) & 0x33333333) | ((value & 0x33333333) << 2);
+            value = ((value >> 4) & 0x0f0f0f0f) | ((value & 0x0f0f0f0f) << 4);
+            value = ((value >> 8) & 0x00ff00ff) | ((value & 0x00ff00ff) << 8);
+            value = (value >> 16) | ((value & 0xffff) << 16);
+            return value >> (32 - count);
         }
     }
 }

@@ -89,6 +89,21 @@ def test_a_revert_is_told_with_the_contracts_own_words_and_a_new_wallet_is_given
     play(tmp_path, work)
 
 
+def test_what_a_foreign_page_could_send_is_not_read(tmp_path: Path) -> None:
+    def work(venue: Venue, url: str) -> None:
+        async def post() -> int:
+            async with (
+                aiohttp.ClientSession() as session,
+                session.post(url, data='{"method": "x"}') as answer,
+            ):
+                return answer.status
+
+        del venue
+        assert asyncio.run(post()) == 415
+
+    play(tmp_path, work)
+
+
 def test_what_is_not_answered_is_said(tmp_path: Path) -> None:
     def work(venue: Venue, url: str) -> None:
         unsigned = {"jsonrpc": "2.0", "id": 7, "method": "eth_sendTransaction", "params": [{}]}

@@ -1,0 +1,65 @@
+"""The clearing measurements run, on a workload small enough for a test, and give every figure they promise."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+
+from benchmarks import clearing_figures
+from benchmarks.clearing_bench import FIGURES, command, describe_result
+
+SEED = 5
+
+
+@pytest.fixture(autouse=True)
+def few_trades(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clearing_figures, "TRADES", 64)
+
+
+def test_the_rules_are_measured_on_good_trades_and_their_bytes_are_counted() -> None:
+    figures = clearing_figures.trades_and_signatures(SEED)
+    assert figures["trades_applied_per_second"] > 0
+    assert figures["signature_verifications_per_second"] > 0
+    # 26 bytes a trade, and a batch's header, deposits and withdrawals on few of them.
+    assert 26 < figures["l1_bytes_per_trade"] < 26 + (26 + 20 * (68 + 12 + 28)) / 64 + 1
+    assert figures["mix"]["series"] == 32
+
+
+def test_the_tree_is_measured() -> None:
+    figures = clearing_figures.tree_figures(SEED, accounts=1200)
+    assert set(figures) == {"tree_build_seconds", "tree_update_ms"}
+    assert min(figures.values()) > 0
+
+
+def test_admission_is_measured_on_orders_that_are_all_taken() -> None:
+    assert clearing_figures.admission(SEED, count=64)["orders_admitted_per_second"] > 0
+
+
+@pytest.mark.long
+def test_acknowledgements_and_a_restart_are_measured_in_processes_of_their_own() -> None:
+    result = clearing_figures.acknowledgement(SEED, 50.0, 2.0)
+    assert result["load"]["sent"] == 100
+    assert result["ack_p99_ms"] >= result["load"]["p50_ms"]
+    assert clearing_figures.admission_over_http(SEED, 1.0)["orders_over_http_per_second"] > 0
+    restart = clearing_figures.restart(SEED, trades=200, accounts=1200)
+    assert 0 < restart["restart_seconds"] < restart["restart_with_interpreter_seconds"]
+
+
+def test_the_command_prints_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = {"ack_p99_ms": 4.25}
+
+    def over_http(seed: int) -> dict[str, float]:
+        return {"orders_over_http_per_second": 1000.0}
+
+    def acknowledgement(seed: int, rate: float, seconds: float) -> dict[str, float]:
+        return measured | {"ack_rate_per_second": rate}
+
+    monkeypatch.setattr(clearing_figures, "admission_over_http", over_http)
+    monkeypatch.setattr(clearing_figures, "acknowledgement", acknowledgement)
+    half = CliRunner().invoke(command, ["--only", "acknowledgement", "--json"])
+    assert half.exit_code == 0
+    assert '"ack_rate_per_second": 500.0' in half.output
+    named = CliRunner().invoke(command, ["--only", "acknowledgement", "--rate", "300"])
+    assert "300.00  arrivals a second" in named.output
+    assert all(FIGURES.values())
+    assert describe_result({"restart_seconds": 1.5})[0].startswith("        1.50  restart")
