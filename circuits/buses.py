@@ -132,7 +132,7 @@ WIRES: Final = (
     Wire(
         KEYS,
         ("key number", "x 7", "y 7"),
-        ("identities",),
+        ("identities", "registrations"),
         ("keys",),
         "the key of that number has these coordinates",
     ),
@@ -159,7 +159,7 @@ WIRES: Final = (
         COMPRESS,
         ("level", "left 8", "right 8", "digest 8"),
         ("tree",),
-        ("poseidon",),
+        ("compressions",),
         "the node over the two digests at that level of the state tree",
     ),
     Wire(
@@ -173,8 +173,8 @@ WIRES: Final = (
     Wire(
         ACCOUNTS,
         ("account", "time", "identity", "nonce 2", "floor 2", "cash 4", "version", "count"),
-        ("accounts", "holders", "credits", "cancellations", *QUEUE_TABLES[:3], QUEUE_TABLES[6]),
-        ("accounts", "holders", "credits", "cancellations", *QUEUE_TABLES[:3], QUEUE_TABLES[6]),
+        ("accounts", "holders", "credits", "cancellations", *QUEUE_TABLES[:4], QUEUE_TABLES[6]),
+        ("accounts", "holders", "credits", "cancellations", *QUEUE_TABLES[:4], QUEUE_TABLES[6]),
         "the account's content since that clock; identity 0 and zeros: there is no account",
     ),
     Wire(
@@ -314,7 +314,8 @@ WIRES: Final = (
         "the account's list of the old version, with one position changed by the edit's lots if edits is 1 and settled"
         " groups taken out, is its list of the version `clock`. settles 0: the total is the sum of the requirements of"
         " all groups, none of them fixed if the stamp is not 0. settles 1: it is the sum of the settled groups'"
-        " payoffs, all of them fixed: the edit's group if edits is 1, any if the stamp is the clock. Limbs not normalised",
+        " payoffs, all of them fixed: the edit's group if edits is 1, any if the stamp is the clock. Limbs are not"
+        " normalised",
     ),
     Wire(
         SETTLEMENTS,

@@ -9,7 +9,8 @@
     ...
     end            and is last: the walk's answer
 
-Twin of `rollup.margin`, `rollup.positions` and `rollup.settlement`; laid out by `circuits.walk_rows` and `circuits.walk_trace`.
+Twin of `rollup.margin`, `rollup.positions` and `rollup.settlement`.
+Laid out by `circuits.walk_rows` (the numbers) and `circuits.walk_trace` (the rows).
 A walk either takes margin of every group or settles (`settles`) and evaluates nothing else.  So a group is
 
     open      a price is not fixed, margin: the walk of the drawing

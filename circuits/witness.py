@@ -12,11 +12,11 @@ from circuits import (
     batch,
     claims,
     compressions,
-    data,
     demand,
     identities,
     leaf_rows,
     poseidon,
+    published,
     queue_rows,
     range_check,
     record_rows,
@@ -82,7 +82,7 @@ def follow_batch(before: State, proposed: Batch, tree_before: StateTree, outcome
         **leaf_rows.counts(journey),
         **step_rows.counts(journey, touched, steps),
         claims.NAME: len(journey.claims),
-        data.NAME: -(-len(outcome.published) // 16),
+        published.NAME: -(-len(outcome.published) // 16),
         tree.NAME: _tree_rows(journey),
         compressions.NAME: 2 * _tree_rows(journey),
         poseidon.NAME: _permutations(journey, len(outcome.published) // 2),
@@ -164,8 +164,8 @@ def lay_out(
     deployment = journey.before.system.deployment
     number = outcome.content.number
     binding = bind(outcome.published, deployment, number, followed.tree_before.hasher)
-    words = data.Rows(np.array(words_of(outcome.published), np.int64))
-    data_trace = data.fill(words, binding.point, ledger, heights[data.NAME])
+    words = published.Rows(np.array(words_of(outcome.published), np.int64))
+    data_trace = published.fill(words, binding.point, ledger, heights[published.NAME])
     statement = _statement(followed, binding, (_root(nodes, "old"), _root(nodes, "new")))
     poseidon_trace, _ = poseidon.fill(ledger.calls, heights[poseidon.NAME], threads=threads)
     traces = {
@@ -178,7 +178,7 @@ def lay_out(
         slots.NAME: slot_trace,
         batch.NAME: batch_trace,
         tree.NAME: tree.fill(nodes, heights[tree.NAME]),
-        data.NAME: data_trace,
+        published.NAME: data_trace,
         claims.NAME: claims.fill(_claim_rows(journey), heights[claims.NAME]),
         poseidon.NAME: poseidon_trace,
         compressions.NAME: compressions.fill(ledger.nodes, heights[compressions.NAME], threads=threads),

@@ -444,6 +444,10 @@ class Client:
         """Sign and place an order."""
         return self._wait(self.asynchronous.place(side, series, price, lots, **terms))
 
+    def signed_order(self, wish: OrderWish) -> SignedOrder:
+        """Number and sign an order without sending it."""
+        return self._wait(self.asynchronous.signed_order(wish))
+
     def send_order(self, signed: SignedOrder) -> Json:
         """Send an order that is signed already."""
         return self._wait(self.asynchronous.send_order(signed))

@@ -18,11 +18,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from prover.errors import ProofRefused, Reason
-from prover.export.description import CircuitDescription
+from prover.export.description import CircuitDescription, phase_reason
 from prover.hash.domain import HashKind
 from prover.hash.suite import KeccakSuite
 from prover.stark.encoding import NumberProof, Reader, Writer
-from prover.stark.key import VerificationKey
+from prover.stark.key import Digest, VerificationKey
 from prover.stark.number_arithmetic import LaneDigest, NumberArithmetic
 from prover.stark.numbers import Number, Quintic
 from prover.stark.proof import OpenedMatrix, Proof, Query, TreeOpening
@@ -138,8 +138,8 @@ class _TreeReader:
     nodes: dict[tuple[int, int], bytes] = field(default_factory=dict)
     rows: dict[tuple[int, int], list[tuple[int, ...]]] = field(default_factory=dict)
 
-    def read(self, positions: Sequence[int]) -> list[TreeOpening[int, bytes]]:
-        """One full opening for each position."""
+    def read(self, positions: Sequence[int], root: Digest) -> list[TreeOpening[int, bytes]]:
+        """One full opening for each position; a tree that does not lead to its root is not read past."""
         levels = _levels(self.tree, self.log_blowup)
         log_size = max(levels)
         for step, level, index in walk(log_size, levels, positions):
@@ -151,6 +151,9 @@ class _TreeReader:
                 self.nodes[place] = self.suite.compress(left, right, level)
             else:
                 self._mix_in(place)
+        if self.nodes[0, 0] != root:
+            reason = phase_reason(self.tree.name)
+            raise ProofRefused(reason, f"the rows of the {self.tree.name} tree do not lead to its root")
         openings = []
         for position in positions:
             rows: list[tuple[int, ...]] = []
@@ -245,7 +248,11 @@ def decode_for_contract(key: VerificationKey, statement: Sequence[int], content:
     positions = [number_of([int(bit.value) for bit in position]) for position in verification.positions]
     reader.section = "trees"
     log_blowup = key.parameters.log_blowup
-    trees = [_TreeReader(reader, suite, tree, log_blowup).read(positions) for tree in shape.trees]
+    given = () if key.preprocessed_root is None else (key.preprocessed_root,)
+    trees = [
+        _TreeReader(reader, suite, tree, log_blowup).read(positions, root)
+        for tree, root in zip(shape.trees, (*given, *roots, *fold_roots), strict=True)
+    ]
     reader.finish()
     count = len(shape.phases)
     queries = tuple(Query(tuple(o[:count]), tuple(o[count:])) for o in zip(*trees, strict=True))

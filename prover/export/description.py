@@ -111,6 +111,14 @@ _REASONS = {
     "quotient": Reason.QUOTIENT_ROW_NOT_IN_TREE,
 }
 
+
+def phase_reason(name: str) -> Reason:
+    """Why rows of a tree are refused that do not lead to its root."""
+    if name.startswith("fold"):
+        return Reason.FOLD_ROW_NOT_IN_TREE
+    return _REASONS.get(name, Reason.CHALLENGE_ROUND_ROW_NOT_IN_TREE)
+
+
 REASON_NUMBERS = {reason: number for number, reason in enumerate(Reason)}
 """The contract's enumeration has the reasons in the same order."""
 
@@ -126,7 +134,9 @@ class CircuitDescription:
         """Refuse keys whose proofs the contract cannot read."""
         parameters = self.key.parameters
         if parameters.suite is not SuiteName.KECCAK or parameters.node_bytes != SHORT_NODE_BYTES:
-            raise NotForEthereumError(f"the contract reads Keccak trees with nodes of {SHORT_NODE_BYTES} bytes")
+            raise NotForEthereumError(
+                f"the contract reads Keccak trees with nodes of {SHORT_NODE_BYTES} bytes"
+            )
         if sum(word.limbs for word in self.statement) != self.key.shape.public_count:
             raise NotForEthereumError("the statement's limbs are not the circuit's public values")
 
@@ -214,11 +224,6 @@ class CircuitDescription:
         """Keccak-256 of the description: who deploys it can compare it with the contract's."""
         return keccak256(self.content)
 
-    @property
-    def code(self) -> bytes:
-        """The code of the contract that holds the description; its first byte stops whoever calls it."""
-        return b"\0" + self.content
-
     def _numbers(self) -> dict[str, int]:
         key, shape, grinding = self.key, self.key.shape, self.key.parameters.grinding
         root = key.preprocessed_root or b""
@@ -279,8 +284,7 @@ class CircuitDescription:
         shape, segments = self.key.shape, self.tapes.segments[index]
         has_preprocessed = shape.phase("preprocessed") is not None
         root = NO_ROOT if phase.name == "preprocessed" else index - int(has_preprocessed)
-        reason = _REASONS.get(phase.name, Reason.CHALLENGE_ROUND_ROW_NOT_IN_TREE)
-        content = bytes([REASON_NUMBERS[reason], root, len(segments)])
+        content = bytes([REASON_NUMBERS[phase_reason(phase.name)], root, len(segments)])
         for segment in segments:
             level = segment.log_height + self.key.parameters.log_blowup
             content += bytes([level, shape.input_heights.index(segment.log_height)])

@@ -22,9 +22,9 @@ from prover.stark.prover import Proved
 from prover.stark.security import report_of
 
 STEP: Final = StarkParameters(
-    name="recursion-100-rate-32",
-    log_blowup=5,
-    queries=34,
+    name="recursion-100-rate-16",
+    log_blowup=4,
+    queries=42,
     log_fold_arity=3,
     log_final_length=5,
     grinding=Grinding(16, 16, 16, 20, 16, 20),
@@ -33,8 +33,9 @@ STEP: Final = StarkParameters(
     is_insecure=False,
     target_bits=LAYER_TARGET_BITS,
 )
-"""Parameters of wide steps: at rate 1/16 nine queries more would not fit the terminal table, and 1/64 costs twice as
-much to commit as 1/32 for a tenth of the terminal's permutations."""
+"""Parameters of wide steps: the highest rate at which the terminal table holds the verifier.
+
+At 1/32 a step costs twice as much to commit, and the terminal table, a power of two, is none the lower."""
 
 TERMINAL: Final = PRESETS["terminal"]
 

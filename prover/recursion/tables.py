@@ -1,8 +1,8 @@
-"""The tables that prove a program: multiplications, permutations and packings.
+"""The wide tables that prove a program.
 
-    multiplications   left * right + addend + constant = result, over the extension, eight a row
-    permutations      one Poseidon permutation a row, its inputs exchanged by a bit, the first half added back
-    packings          a vector and its eight elements as extension wires; also what the statement says
+    multiplications   left * right + addend + constant = result, over the extension, seven a row
+    permutations      one Poseidon permutation a row, its inputs exchanged by a bit, the first half added back;
+                      beside it the first vector's elements, each a wire of its own; also what the statement says
 
 The preprocessed columns say which wire each place of a row is, so they are the program: the tables are always the same.
 A wire is a message (number, value): the one row that writes it sends it as often as others read it.
@@ -36,8 +36,9 @@ MOST_MESSAGES: Final = 1 << 25
 """What one place of all rows may exchange: far above any program's reads, far below the prime."""
 
 LANES: Final = 7
-"""Multiplications of one row: with eight, all tables have one height, and every query's paths are three levels shorter
-than with one. That pays for the longer rows of both the prover and the next verifier."""
+"""Multiplications of one row: as many as make both tables equally high.
+
+Every query's paths are then three levels shorter than with one a row, which pays for the longer rows."""
 
 OPERANDS: Final = ("left", "right", "addend", "result")
 
@@ -45,25 +46,16 @@ LANE_PLAN: Final = (*(f"{name} number" for name in OPERANDS), "left count", "res
 
 MULTIPLICATION_PLAN: Final = tuple(f"{name} of lane {lane}" for lane in range(LANES) for name in LANE_PLAN)
 
+VECTORS_OF_A_ROW: Final = ("first", "second", "digest", "rest")
+
+EXCHANGED: Final = (*VECTORS_OF_A_ROW, *(f"element {i}" for i in range(VECTOR)))
+
 PERMUTATION_PLAN: Final = (
-    "first number",
-    "second number",
+    *(f"{name} number" for name in EXCHANGED),
+    *(f"{name} count" for name in EXCHANGED),
     "bit number",
-    "digest number",
-    "rest number",
-    "first count",
-    "second count",
-    "digest count",
-    "rest count",
     "tag",
     "feeds forward",
-)
-
-PACKING_PLAN: Final = (
-    "vector number",
-    *(f"element {i} number" for i in range(VECTOR)),
-    "vector count",
-    *(f"element {i} count" for i in range(VECTOR)),
     "is the first row",
 )
 
@@ -104,50 +96,45 @@ def quintic_product(left: Sequence[Expression], right: Sequence[Expression]) -> 
     return [p[0] + p[5] - p[8], p[1] + p[6], p[2] + p[7] + p[8] - p[5], p[3] + p[8] - p[6], p[4] - p[7]]
 
 
-def constrain_permutations(air: AirBuilder) -> None:
-    """State that the digest is that of the two vectors in the order that the bit says.
+def constrain_permutations(public_names: Sequence[str]) -> Callable[[AirBuilder], None]:
+    """State that the digest is that of the two vectors in the order that the bit says; give public values their wires.
 
     Assumes: the bit's wire is zero or one, which the row that writes it states.
     """
-    plan = {name: air.preprocessed(name) for name in PERMUTATION_PLAN}
-    inputs = [air.column(f"input {i}") for i in range(WIDTH)]
-    outputs = constrain_permutation(air, "permutation", inputs, POSEIDON16_20)
-    first = [air.column(f"first {i}") for i in range(VECTOR)]
-    bit = air.column("bit")
-    halves = (inputs[:VECTOR], [*inputs[VECTOR:-1], inputs[-1] - plan["tag"]])
-    # Both halves together are both vectors together, so the second vector needs no columns.
-    second = [left + right - one for left, right, one in zip(*halves, first, strict=True)]
-    for i in range(VECTOR):
-        air.assert_zero(
-            f"the left half begins with the first vector unless the bit is one, element {i}",
-            halves[0][i] - first[i] - bit * (second[i] - first[i]),
-        )
-    forward = plan["feeds forward"]
-    digest = [after + forward * before for before, after in zip(inputs, outputs[:VECTOR], strict=False)]
-    air.exchange(VECTORS, [plan["first number"], *first], plan["first count"], MOST_MESSAGES)
-    air.exchange(VECTORS, [plan["second number"], *second], plan["second count"], MOST_MESSAGES)
-    air.exchange(VECTORS, [plan["rest number"], *outputs[VECTOR:]], plan["rest count"], MOST_MESSAGES)
-    air.receive(SCALARS, [plan["bit number"], bit, *[lift(0)] * (EXTENSION_DEGREE - 1)])
-    air.exchange(VECTORS, [plan["digest number"], *digest], plan["digest count"], MOST_MESSAGES)
-
-
-def constrain_packings(public_names: Sequence[str]) -> Callable[[AirBuilder], None]:
-    """State that a vector's elements are eight wires of the base field; give the public values their wires."""
 
     def constrain(air: AirBuilder) -> None:
-        plan = {name: air.preprocessed(name) for name in PACKING_PLAN}
-        elements = [air.column(f"element {i}") for i in range(VECTOR)]
+        plan = {name: air.preprocessed(name) for name in PERMUTATION_PLAN}
+        inputs = [air.column(f"input {i}") for i in range(WIDTH)]
+        outputs = constrain_permutation(air, "permutation", inputs, POSEIDON16_20)
+        first = [air.column(f"first {i}") for i in range(VECTOR)]
+        bit = air.column("bit")
+        halves = (inputs[:VECTOR], [*inputs[VECTOR:-1], inputs[-1] - plan["tag"]])
+        # Both halves together are both vectors together, so the second vector needs no columns.
+        second = [left + right - one for left, right, one in zip(*halves, first, strict=True)]
+        for i in range(VECTOR):
+            air.assert_zero(
+                f"the left half begins with the first vector unless the bit is one, element {i}",
+                halves[0][i] - first[i] - bit * (second[i] - first[i]),
+            )
+        forward = plan["feeds forward"]
+        digest = [after + forward * before for before, after in zip(inputs, outputs[:VECTOR], strict=False)]
+        vectors = dict(zip(VECTORS_OF_A_ROW, (first, second, digest, outputs[VECTOR:]), strict=True))
         zeros = [lift(0)] * (EXTENSION_DEGREE - 1)
+        for name in ("first", "second", "rest"):
+            air.exchange(
+                VECTORS, [plan[f"{name} number"], *vectors[name]], plan[f"{name} count"], MOST_MESSAGES
+            )
+        for i, element in enumerate(first):
+            # Soundness: the other coordinates are zero here, so an element is one of the base field.
+            message = [plan[f"element {i} number"], element, *zeros]
+            air.exchange(SCALARS, message, plan[f"element {i} count"], MOST_MESSAGES)
+        air.receive(SCALARS, [plan["bit number"], bit, *zeros])
+        air.exchange(VECTORS, [plan["digest number"], *digest], plan["digest count"], MOST_MESSAGES)
         # What all rows share costs no degree: the statement's messages are one fraction together.
         is_first = plan["is the first row"]
         for number, name in enumerate(public_names):
             air.exchange(SCALARS, [lift(number), air.public(name), *zeros], is_first, 1)
         air.exchange(SCALARS, [lift(len(public_names)), lift(0), lift(1), *zeros[1:]], is_first, 1)
-        air.exchange(VECTORS, [plan["vector number"], *elements], plan["vector count"], MOST_MESSAGES)
-        for i, element in enumerate(elements):
-            # Soundness: the other coordinates are zero here, so an element is one of the base field.
-            message = [plan[f"element {i} number"], element, *zeros]
-            air.exchange(SCALARS, message, plan[f"element {i} count"], MOST_MESSAGES)
 
     return constrain
 
@@ -158,8 +145,7 @@ def recursion_circuit(public_names: Sequence[str]) -> Circuit:
         NAME,
         [
             ("multiplications", constrain_multiplications),
-            ("permutations", constrain_permutations),
-            ("packings", constrain_packings(public_names)),
+            ("permutations", constrain_permutations(public_names)),
         ],
         public_names,
     )

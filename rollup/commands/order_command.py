@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from rollup.commands.quantities import Dollars, Series, Span, dollars, moment, series_text
 from rollup.commands.reach import Reach, reaching
-from rollup.commands.terminal import BadInput, ClearingCommand, json_option, print_json, printable
+from rollup.commands.terminal import BadInput, ClearingCommand, Refused, json_option, print_json, printable
 
 if TYPE_CHECKING:
-    from rollup.client import Client
+    from rollup.client import Client, OrderWish
     from rollup.instruments import SeriesId
 
 SLOTS = 256
@@ -73,36 +74,62 @@ def command(
       clearing order sell 10 1/2500/put 0.80 --kind post-only --lifetime 15m
       clearing order buy 5 1/3000/call 1.30 --slot 0 --account alice --json
     """  # noqa: D301 - the backspace is click's own mark for a paragraph that is not rewrapped
+    from rollup.client import OrderWish
     from rollup.commands.membership import signing_client
     from rollup.units import WIDTH_BITS, OrderKind, Side, fits
 
     if not fits(price, WIDTH_BITS["Price"]):
         highest = (1 << WIDTH_BITS["Price"]) - 1
         raise click.UsageError(f"a price is at most {dollars(highest)} a lot")
+    kinds = {"limit": OrderKind.LIMIT, "immediate": OrderKind.IMMEDIATE, "post-only": OrderKind.POST_ONLY}
+    wish = OrderWish(
+        Side.BUY if side == "buy" else Side.SELL,
+        series,
+        price,
+        lots,
+        kind=kinds[kind],
+        lifetime=lifetime,
+        max_fee_rate=max_fee_rate,
+    )
     with signing_client(reach) as client:
-        place = _free_slot(client) if slot is None else slot
-        terms: dict[str, Any] = {
-            "slot": place,
-            "kind": {"limit": OrderKind.LIMIT, "immediate": OrderKind.IMMEDIATE}.get(
-                kind, OrderKind.POST_ONLY
-            ),
-            "lifetime": lifetime,
-            "max_fee_rate": max_fee_rate,
-        }
-        receipt = client.place(Side.BUY if side == "buy" else Side.SELL, series, price, lots, **terms)
+        if slot is None:
+            receipt = _placed_in_free_slot(client, wish)
+        else:
+            terms = {"slot": slot, "kind": wish.kind, "lifetime": lifetime, "max_fee_rate": max_fee_rate}
+            receipt = client.place(wish.side, series, price, lots, **terms)
     if as_json:
         print_json(receipt)
         return
     _print_receipt(receipt, side, lots, series, price)
 
 
-def _free_slot(client: Client) -> int:
-    """The first slot without an order, so that a new order replaces none."""
-    taken = {order["slot"] for order in client.open_orders()}
-    free = next((slot for slot in range(SLOTS) if slot not in taken), None)
-    if free is None:
-        raise BadInput(f"all {SLOTS} slots hold an order; --slot says which to replace")
-    return free
+def _placed_in_free_slot(client: Client, wish: OrderWish) -> dict[str, Any]:
+    """Place an order where none is, also while other programs place orders for the same account.
+
+    It is numbered before the slots are looked at once more: whoever was there earlier is seen by the look, and whoever
+    comes later has used the number, so nobody's order is replaced.
+    """
+    from rollup.client import NodeRefusalError
+    from rollup.node.refusals import Refusal
+
+    for _ in range(SLOTS):
+        taken = _taken(client)
+        slot = next((slot for slot in range(SLOTS) if slot not in taken), None)
+        if slot is None:
+            raise BadInput(f"all {SLOTS} slots hold an order; --slot says which to replace")
+        signed = client.signed_order(replace(wish, slot=slot))
+        if slot in _taken(client):
+            continue
+        try:
+            return client.send_order(signed) | {"slot": slot, "number": int(signed.order.number)}
+        except NodeRefusalError as refused:
+            if refused.reason is not Refusal.ORDER_NUMBER_USED:
+                raise
+    raise Refused("other programs use every slot of this account as soon as it is free")
+
+
+def _taken(client: Client) -> set[int]:
+    return {order["slot"] for order in client.open_orders()}
 
 
 def _print_receipt(receipt: dict[str, Any], side: str, lots: int, series: SeriesId, price: int) -> None:

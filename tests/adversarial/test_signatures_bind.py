@@ -185,7 +185,7 @@ def test_calls_cannot_exchange_their_capacity() -> None:
     assert row[first_of_second] == ONE
     row[first_of_second] = 0
     assert any(
-        name.startswith("a call or a node begins below a last block")
+        name.startswith("a call begins below a last block")
         for name in specimen.broken(specimen.inspected(traces))
     )
 

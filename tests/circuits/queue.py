@@ -40,7 +40,7 @@ from rollup.transactions import (
     SetParameters,
     SettlementPrice,
 )
-from rollup.units import MICRO, limbs_of
+from rollup.units import MICRO, BatchNumber, Time, limbs_of
 from tests.circuits.loose_ends import table_of
 
 MODULES = (
@@ -173,7 +173,7 @@ class Served:
 def served(before: State, number: int, time: int, items: Sequence[QueueItem]) -> Served:
     """Serve items in a batch of their own, some of them queued seconds before it."""
     queued = tuple(plain(QueuedItem, time - place % 3, item) for place, item in enumerate(items))
-    batch = Batch(plain(int, number), plain(int, time), before.system.queue_position, queued, ())
+    batch = Batch(plain(BatchNumber, number), plain(Time, time), before.system.queue_position, queued, ())
     outcome = apply_batch(before, batch, SepticSchnorr())
     assert isinstance(outcome, BatchOutcome)
     journey = follow(before, batch, outcome)

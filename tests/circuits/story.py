@@ -31,11 +31,11 @@ from rollup.transactions import (
     Transfer,
     Withdrawal,
 )
-from rollup.units import MICRO, OptionKind, Side
+from rollup.units import MICRO, AccountId, BatchNumber, GroupId, OptionKind, Side, SuiteId, Ticks, Time
 
 MARKET = Market(accounts=5)
 ALICE, BOB, CAROL, DAVE, ERIN = MARKET.traders
-UNSIGNED = Signature((0,) * 7, (0,) * 7, plain(int, 0))  # type: ignore[arg-type]
+UNSIGNED = plain(Signature, (0,) * 7, (0,) * 7, 0)
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,11 @@ def chapter(
     """Apply a batch."""
     queued = tuple(plain(QueuedItem, time, item) for item in items)
     batch = Batch(
-        plain(int, number), plain(int, time), before.system.queue_position, queued, tuple(transactions)
+        plain(BatchNumber, number),
+        plain(Time, time),
+        before.system.queue_position,
+        queued,
+        tuple(transactions),
     )
     outcome = apply_batch(before, batch, SepticSchnorr())
     assert isinstance(outcome, BatchOutcome), outcome
@@ -67,8 +71,8 @@ def signed(kind: Any, account: int, *values: Any) -> Transaction:
     draft = plain(kind, account, *values, UNSIGNED)
     message = message_of(
         MARKET.genesis.system.deployment,
-        plain(int, secret.suite),
-        plain(int, account),
+        plain(SuiteId, secret.suite),
+        plain(AccountId, account),
         TAGS[kind],
         draft,
     )
@@ -102,7 +106,7 @@ class Desk:
 
 def option(group: int, strike: int, kind: OptionKind) -> SeriesId:
     """One of the market's series."""
-    return series_id(plain(int, group), plain(int, strike), kind)
+    return series_id(plain(GroupId, group), plain(Ticks, strike), kind)
 
 
 @cache

@@ -138,8 +138,8 @@ def test_cash_and_positions_stay() -> None:
 def test_an_account_cannot_be_read_as_it_will_be() -> None:
     floor = _cancelled()
     row = floor.rows["cancellations"][0]
-    row["old_time"] = row["clock"] + 3
-    for cells in gaps("account", -1):
+    row["old_time"] = row["clock"] + 11
+    for cells in gaps("account", -9):
         wrong = floor.wrong(spoiled(floor.traces(), "cancellations", 0, cells))
         assert wrong == {"bus sixteen bits", "bus accounts"}
 

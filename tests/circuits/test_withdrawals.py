@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 
 from circuits import withdrawals
+from circuits.buses import OWED
 from rollup.outcome import Outcome
 from rollup.rejections import Rejection
+from rollup.units import limbs_of
 from tests.circuits.market import NO_BIT, added, gaps, market, spoiled, unbound_columns
 from tests.circuits.refusals import Forgery, forgeries_of, refuses
 from tests.circuits.trading import TradingFloor
@@ -105,14 +107,13 @@ def test_a_borrow_is_a_bit(limb: int) -> None:
     assert f"limb {limb} of what is owed borrows or not" in wrong
 
 
-@pytest.mark.parametrize("limb", range(2))
+@pytest.mark.parametrize("limb", range(3))
 def test_a_limb_that_should_borrow_is_negative_if_it_does_not(limb: int) -> None:
     floor = market()
-    owed = floor.house.state.system.owed
-    # One unit of the limb more than what is owed has in it.
-    amount = (owed & ((1 << 16 * (limb + 1)) - 1)) + (1 << 16 * limb)
-    assert amount >> 16 * limb <= 0xFFFF, "the specimen's limb has room for one more"
-    floor.withdraw(floor.house.withdrawal(ALICE, amount))
+    floor.owed = 0, 1 << 16 * (limb + 1)
+    floor.ask(OWED, 0, *limbs_of(floor.owed[1], 64), times=-1)
+    floor.withdraw(floor.house.withdrawal(ALICE, 1 << 16 * limb))
+    assert floor.wrong() == set()
     cells = {f"owed borrow {limb}": -1, f"owed after, limb {limb}": -65536, f"owed after, limb {limb + 1}": 1}
     assert floor.wrong(added(floor.traces(), "withdrawals", 0, cells)) == {"bus sixteen bits", "bus owed"}
 

@@ -47,7 +47,9 @@ def rehearsal_circuit(width: int) -> Circuit:
         parity = air.periodic("parity", (0, 1))
         asks = air.preprocessed("asks")
         low, high, end = (air.public(name) for name in PUBLIC_NAMES)
-        air.on_first_row.assert_equal("the work starts where it is said to", state[0], low + (high * (1 << 16)))
+        air.on_first_row.assert_equal(
+            "the work starts where it is said to", state[0], low + (high * (1 << 16))
+        )
         for i in range(1, width):
             air.on_first_row.assert_zero(f"state {i} starts at nothing", state[i])
         for i, value in enumerate(state):
