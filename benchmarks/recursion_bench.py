@@ -78,9 +78,10 @@ def describe_result(result: dict[str, Any]) -> list[str]:
         f" {step['proof_bytes']:>9,} {step['bits']:>6.1f}"
         for step in result["steps"]
     ]
+    best = f"the fastest of {result['repeats']}, {result['recursion_cpu_seconds']:.1f} s of processor time"
     lines += [
-        f"  recursion        {result['recursion_seconds']:.2f} s from the base proof on, the fastest of"
-        f" {result['repeats']}; keys {result['key_seconds']:.1f} s, once",
+        f"  recursion        {result['recursion_seconds']:.2f} s from the base proof on, {best}",
+        f"  keys             {result['key_seconds']:.1f} s, once",
         f"  terminal proof   {result['terminal_proof_bytes'] / 1024:.1f} KiB",
         f"  peak memory      {result['peak_rss_bytes'] / 2**20:,.0f} MiB",
         f"  provable bits    {result['soundness_bits']:.1f} for all steps together",

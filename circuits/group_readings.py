@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from circuits.buses import ACCOUNT_STEP, GROUP_STATICS, GROUP_TERMS, GROUPS, READING_STEP, SIXTEEN_BITS
-from circuits.gadgets.later import GAP_HIGH_SCALE, Later
+from circuits.gadgets.later import CLOCK_BITS, Later
 from circuits.groups import CONTENT, TermColumns, content_columns
 from circuits.named_columns import later_columns, lay_out
 from circuits.tick_values import EndValue
@@ -24,6 +24,9 @@ from prover.field.koalabear import Montgomery
 from rollup.instruments import Group
 
 NAME: Final = "group readings"
+
+CLOCK_HIGH_SCALE: Final = 1 << 32 - CLOCK_BITS
+"""The upper limb of a clock times this is looked up too, so that the clock lies below 2^29."""
 
 LISTED: Final = 1
 """Positions are held in listed groups only."""
@@ -40,7 +43,7 @@ def constrain(air: AirBuilder) -> None:
     content = air.columns(*CONTENT)
     count = air.column("count of terms")
     # Soundness: nobody else bounds this clock, and a clock beyond 2^29 could be called earlier than what came before.
-    for part in (low, high, high * GAP_HIGH_SCALE):
+    for part in (low, high, high * CLOCK_HIGH_SCALE):
         air.send(SIXTEEN_BITS, [part], when=is_live)
     clock = low + high * (1 << 16)
     later = Later.constrain(air, "group", clock, is_live)

@@ -123,15 +123,7 @@ def _permutations(journey: Journey, words: int) -> int:
     listed = [book.group for book in journey.groups.values() if book.group is not None]
     series = 2 * sum(blocks(len(group.series)) for group in listed)
     leaves = 6 * len(journey.accounts) + 2 * len(journey.slots) + 8 * len(journey.groups) + 8
-    return (
-        signatures
-        + lists
-        + series
-        + leaves
-        + 4 * len(journey.identities)
-        + blocks(words)
-        + 2 * _tree_rows(journey)
-    )
+    return signatures + lists + series + leaves + 4 * len(journey.identities) + blocks(words)
 
 
 def lay_out(

@@ -16,13 +16,13 @@ from prover.air.expression import Expression, Operand
 CLOCK_BITS: Final = 29
 """Clocks lie below 2^29: a batch's 2 * 2^16 steps take 2^21, and differences never wrap the field."""
 
-GAP_HIGH_SCALE: Final = 1 << 2 * LIMB_BITS - CLOCK_BITS
-"""The upper limb times this is looked up too, so that the limb lies below 2^13."""
+GAP_HIGH_SHIFT: Final = CLOCK_BITS - LIMB_BITS
+"""A gap is its low limb and 2^13 times its high limb: below 2^29 + 2^16, so a negative one has no spelling."""
 
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """When a memory cell was last written: 3 columns and 3 lookups."""
+    """When a memory cell was last written: 3 columns and 2 lookups."""
 
     old_time: Expression
 
@@ -37,11 +37,11 @@ class Later:
         """
         old_time = air.column(f"{name} old time")
         low, high = air.columns(f"{name} gap low", f"{name} gap high")
-        for value in (low, high, high * GAP_HIGH_SCALE):
+        for value in (low, high):
             air.send(SIXTEEN_BITS, [value], when=when)
         air.assert_zero(
             f"{name}: the old time is before the new one",
-            (clock - old_time - 1 - low - high * (1 << LIMB_BITS)) * when,
+            (clock - old_time - 1 - low - high * (1 << GAP_HIGH_SHIFT)) * when,
         )
         return cls(old_time)
 
@@ -49,4 +49,4 @@ class Later:
     def fill(old_times: NDArray[np.int64], clocks: NDArray[np.int64]) -> NDArray[np.int64]:
         """The columns in the order of declaration: (3, n)."""
         gaps = clocks - old_times - 1
-        return np.stack([old_times, gaps & 0xFFFF, gaps >> LIMB_BITS])
+        return np.stack([old_times, gaps & (1 << GAP_HIGH_SHIFT) - 1, gaps >> GAP_HIGH_SHIFT])

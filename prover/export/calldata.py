@@ -183,8 +183,8 @@ class _DrawingArithmetic(NumberArithmetic):
 
     def gather(
         self,
-        queries: Sequence[Query[Number, Quintic, LaneDigest]],
-        positions: Sequence[Sequence[Number]],
+        queries: Sequence[Query[Number, Quintic, LaneDigest]],  # noqa: ARG002 - none is read yet
+        positions: Sequence[Sequence[Number]],  # noqa: ARG002 - the run keeps them
     ) -> list[tuple[Query[Number, Quintic, LaneDigest], list[Number]]]:
         """No query."""
         return []

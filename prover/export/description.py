@@ -90,7 +90,7 @@ class StatementWord:
 
     def __post_init__(self) -> None:
         """Refuse what no word can hold."""
-        if not (0 < self.limbs and 0 < self.bits <= 32 and self.limbs * self.bits <= 256):
+        if not (self.limbs > 0 and 0 < self.bits <= 32 and self.limbs * self.bits <= 256):
             raise NotForEthereumError(f"no word holds {self.limbs} limbs of {self.bits} bits")
 
     def limbs_of(self, word: int) -> tuple[int, ...] | None:
@@ -280,7 +280,10 @@ class CircuitDescription:
         )
 
     def _phase(self, index: int, phase: Phase) -> bytes:
-        """reason, root, segments; for each: level, height, columns 2, next columns 2, powers 2 each, (column, power) 2 each."""
+        """Reason, root and number of segments, a byte each, then for each segment:
+
+        level 1, height 1, columns 2, next columns 2; the columns' powers 2 each; the next columns and powers 2 each.
+        """
         shape, segments = self.key.shape, self.tapes.segments[index]
         has_preprocessed = shape.phase("preprocessed") is not None
         root = NO_ROOT if phase.name == "preprocessed" else index - int(has_preprocessed)

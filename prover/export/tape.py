@@ -1,4 +1,4 @@
-"""Constraints as a tape for the Ethereum virtual machine: one kind of instruction, a weighted sum of registers and products.
+"""Constraints as a tape for the contract: one kind of instruction, a weighted sum of registers and products.
 
 A register holds one extension element.  An instruction, a *form*, writes one register:
 
@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from prover.air.expression import Cell, CellKind, Expression, Operation, topological_order
+from prover.air.expression import Cell, Expression, Operation, topological_order
 from prover.field.koalabear import PRIME
 
 REGISTER_BITS = 14

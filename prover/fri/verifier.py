@@ -149,21 +149,22 @@ def _deep_value(
     """The random combination of (column(x) - value) / (x - point) over all columns and points of one height."""
     place = x * GENERATOR
     reason = Reason.OUT_OF_DOMAIN_POINT_IN_DOMAIN
-    total = (deep.current_claim - _combine(deep.current, query)) * arithmetic.inverse(
+    total = (deep.current_claim - _combine(arithmetic, deep.current, query)) * arithmetic.inverse(
         deep.point - place, reason
     )
     if deep.next:
-        numerator = deep.next_claim - _combine(deep.next, query)
+        numerator = deep.next_claim - _combine(arithmetic, deep.next, query)
         total = total + numerator * arithmetic.inverse(deep.next_point - place, reason)
     return total
 
 
-def _combine(columns: Sequence[ColumnPower], query: Query[Value, Value, Value]) -> Value:
-    total = None
-    for phase, matrix, column, weight in columns:
-        term = weight * query.phases[phase].rows[matrix][column]
-        total = term if total is None else total + term
-    return total
+def _combine(
+    arithmetic: Arithmetic[Value, Value, Value],
+    columns: Sequence[ColumnPower],
+    query: Query[Value, Value, Value],
+) -> Value:
+    values = [query.phases[phase].rows[matrix][column] for phase, matrix, column, _ in columns]
+    return arithmetic.weighted_sum([weight for *_, weight in columns], values)
 
 
 def _choose(values: Sequence[Value], bits: Sequence[Value]) -> Value:

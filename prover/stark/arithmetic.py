@@ -84,6 +84,14 @@ class Arithmetic(ABC, Generic[Base, Ext, Digest]):
     def hash_row(self, elements: Sequence[Base]) -> Digest:
         """The leaf of a tree over the rows of one height."""
 
+    def weighted_sum(self, weights: Sequence[Ext], values: Sequence[Base]) -> Ext:
+        """The values of the base field, each times its weight, summed; there is at least one."""
+        total = weights[0] * values[0]  # type: ignore[operator]  # an extension element takes a factor of the base
+        for weight, value in zip(weights[1:], values[1:], strict=True):
+            total = total + weight * value
+        result: Ext = total
+        return result
+
     @abstractmethod
     def compress_at(self, bit: Base, node: Digest, sibling: Digest, level: int) -> Digest:
         """The parent of a node: the node is the right child when the bit is one."""

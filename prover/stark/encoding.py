@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from struct import unpack
 
 from prover.errors import ProofRefused, Reason
 from prover.field.koalabear import PRIME
@@ -102,8 +103,7 @@ class Reader:
 
     def elements(self, count: int) -> tuple[int, ...]:
         """Field elements."""
-        chunk = self.read(4 * count)
-        values = tuple(int.from_bytes(chunk[i : i + 4], "big") for i in range(0, len(chunk), 4))
+        values: tuple[int, ...] = unpack(f">{count}I", self.read(4 * count))
         # Soundness: v + p would be another encoding of v, and so another proof of the same statement.
         if values and max(values) >= PRIME:
             raise ProofRefused(
@@ -113,11 +113,8 @@ class Reader:
 
     def extensions(self, count: int) -> tuple[Extension, ...]:
         """Extension elements."""
-        return tuple(self._extension() for _ in range(count))
-
-    def _extension(self) -> Extension:
-        first, second, third, fourth, fifth = self.elements(EXTENSION_DEGREE)
-        return first, second, third, fourth, fifth
+        coordinates = iter(self.elements(EXTENSION_DEGREE * count))
+        return tuple(zip(*[coordinates] * EXTENSION_DEGREE, strict=True))  # type: ignore[arg-type]
 
     def digest(self, suite: AnySuite) -> Digest:
         """A digest of the suite."""

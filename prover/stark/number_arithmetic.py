@@ -65,6 +65,8 @@ class NumberArithmetic(Arithmetic[Number, Quintic, LaneDigest]):
         self.suite = SuiteId(parameters.suite.number)
         self.node_bytes = parameters.node_bytes
         self.is_keccak = self.suite is SuiteId.KECCAK256
+        self._parents: dict[bytes, bytes] = {}
+        """Nodes that were hashed in this run: near the root all queries share them."""
 
     def base(self, value: int) -> Number:
         """A constant."""
@@ -111,7 +113,25 @@ class NumberArithmetic(Arithmetic[Number, Quintic, LaneDigest]):
             return compress_lanes(POSEIDON_SUITES[self.suite], left, right, level)
         assert isinstance(left, list) and isinstance(right, list)
         prefix = keccak_prefix(HashKind.NODE, level, 2 * self.node_bytes)
-        return [keccak256(prefix + a + b)[: self.node_bytes] for a, b in zip(left, right, strict=True)]
+        return [self._parent(prefix + a + b) for a, b in zip(left, right, strict=True)]
+
+    def _parent(self, content: bytes) -> bytes:
+        found = self._parents.get(content)
+        if found is None:
+            found = self._parents[content] = keccak256(content)[: self.node_bytes]
+        return found
+
+    def weighted_sum(self, weights: Sequence[Quintic], values: Sequence[Number]) -> Quintic:
+        """All columns of all queries in two products of matrices, exact in 64 bits."""
+        factors = np.array([weight.coordinates for weight in weights], dtype=np.uint64).T
+        lanes = np.stack([np.asarray(value.value, dtype=np.uint64) for value in values])
+        total = np.zeros((len(factors), *lanes.shape[1:]), dtype=np.uint64)
+        for start in range(0, len(weights), _SUMMED):
+            some, of = factors[:, start : start + _SUMMED], lanes[start : start + _SUMMED]
+            # Halves of 16 bits: a product is below 2^47, so 2^16 of them fit a word.
+            low, high = (some & np.uint64(0xFFFF)) @ of, (some >> np.uint64(16)) @ of
+            total = (total + low + (high % PRIME << np.uint64(16))) % PRIME
+        return Quintic(list(total))
 
     def compress_at(self, bit: Number, node: LaneDigest, sibling: LaneDigest, level: int) -> LaneDigest:
         """The parent of a node that is the right child where the bit is one."""
@@ -147,15 +167,17 @@ class NumberArithmetic(Arithmetic[Number, Quintic, LaneDigest]):
     ) -> TreeOpening[Number, LaneDigest]:
         rows = []
         for matrix in range(len(openings[0].rows)):
-            lanes = np.array(
-                [[_scalar(v) for v in opening.rows[matrix]] for opening in openings], dtype=np.uint64
-            )
+            lanes = np.array([opening.rows[matrix] for opening in openings], dtype=np.uint64)
             rows.append(tuple(Number(column) for column in np.ascontiguousarray(lanes.T)))
         path: list[LaneDigest] = []
         for depth in range(len(openings[0].path)):
             siblings = [opening.path[depth] for opening in openings]
             path.append(siblings if self.is_keccak else np.array(siblings, dtype=np.uint64).T)  # type: ignore[arg-type]
         return TreeOpening(tuple(rows), tuple(path))
+
+
+_SUMMED = 1 << 16
+"""Products that are summed between two reductions."""
 
 
 def _scalar(number: Number) -> int:

@@ -55,9 +55,8 @@ class Quintic:
 
     def __add__(self, other: Quintic | Number | int) -> Quintic:
         if isinstance(other, Quintic):
-            return Quintic(
-                [(a + b) % PRIME for a, b in zip(self.coordinates, other.coordinates, strict=True)]
-            )
+            a, b = self.coordinates, other.coordinates
+            return Quintic([(a[k] + b[k]) % PRIME for k in range(5)])
         return Quintic([(self.coordinates[0] + _value(other)) % PRIME, *self.coordinates[1:]])
 
     def __sub__(self, other: Quintic | Number | int) -> Quintic:
@@ -75,6 +74,8 @@ class Quintic:
 
 def _multiply(left: Sequence[Lanes], right: Sequence[Lanes]) -> list[Lanes]:
     """Schoolbook product, reduced by X^5 = 1 - X^2; sums of at most five products below the prime."""
+    if isinstance(left[0], int) and isinstance(right[0], int):
+        return _multiply_integers(left, right)
     products: list[Lanes] = [0] * 9
     for i, a in enumerate(left):
         for j, b in enumerate(right):
@@ -88,6 +89,23 @@ def _multiply(left: Sequence[Lanes], right: Sequence[Lanes]) -> list[Lanes]:
         (p[2] + p[7] + p[8] + lift - p[5]) % PRIME,
         (p[3] + p[8] + lift - p[6]) % PRIME,
         (p[4] + lift - p[7]) % PRIME,
+    ]
+
+
+def _multiply_integers(left: Sequence[Lanes], right: Sequence[Lanes]) -> list[Lanes]:
+    """The same product where nothing can overflow: reduced once, at the end."""
+    a, b, c, d, e = left
+    f, g, h, i, j = right
+    p5 = b * j + c * i + d * h + e * g
+    p6 = c * j + d * i + e * h
+    p7 = d * j + e * i
+    p8 = e * j
+    return [
+        (a * f + p5 - p8) % PRIME,
+        (a * g + b * f + p6) % PRIME,
+        (a * h + b * g + c * f + p7 + p8 - p5) % PRIME,
+        (a * i + b * h + c * g + d * f + p8 - p6) % PRIME,
+        (a * j + b * i + c * h + d * g + e * f - p7) % PRIME,
     ]
 
 

@@ -61,6 +61,7 @@ class Verification:
         self.challenges = Challenges([])
         self.positions: list[list[Value]] = []
         """Where the queries look, as bits, once they are drawn."""
+        self._matrices: dict[tuple[str, int], tuple[OpenedMatrix[Value], dict[int, Value]]] = {}
         self._nonces = iter(proof.nonces)
         self._roots = iter(proof.roots)
 
@@ -184,13 +185,18 @@ class Verification:
                 return phase, position
         return None
 
-    def _opened(self, phase_name: str, table: int) -> tuple[OpenedMatrix[Value], tuple[int, ...]]:
-        found = self._opening(phase_name, table)
-        if found is None:
-            return OpenedMatrix((), ()), ()
-        phase, position = found
-        opened = self.proof.openings[self.shape.phases.index(phase)][position]
-        return opened, phase.matrices[position].next_columns
+    def _opened(self, phase_name: str, table: int) -> tuple[OpenedMatrix[Value], dict[int, Value]]:
+        """What the proof opens of a table's matrix: its columns, and those at the next row by their number."""
+        known = self._matrices.get((phase_name, table))
+        if known is None:
+            found = self._opening(phase_name, table)
+            if found is None:
+                return OpenedMatrix((), ()), {}
+            phase, position = found
+            opened = self.proof.openings[self.shape.phases.index(phase)][position]
+            following = dict(zip(phase.matrices[position].next_columns, opened.next, strict=True))
+            known = self._matrices[phase_name, table] = opened, following
+        return known
 
     def _check_table(self, table: int) -> None:
         """Constraints at the point, divided by the polynomial that vanishes on the rows, are the quotient there.
@@ -315,5 +321,5 @@ class _TableValues:
                 return run._join([self._column(name, plane, cell.row_offset) for plane in planes])
 
     def _column(self, phase: str, column: int, row_offset: int) -> Value:
-        opened, next_columns = self.run._opened(phase, self.table)
-        return opened.next[next_columns.index(column)] if row_offset else opened.current[column]
+        opened, following = self.run._opened(phase, self.table)
+        return following[column] if row_offset else opened.current[column]

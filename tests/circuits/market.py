@@ -95,10 +95,10 @@ def added(
 
 
 def gaps(name: str, gap: int) -> list[dict[str, int]]:
-    """Every spelling of a negative distance in time: in the low part, in the high part, and as the prime less it."""
+    """Every spelling of a negative distance in time: in the low part, in the high part, and with the highest high part."""
     return [
-        {f"{name} gap low": (gap - high * 65536) % PRIME, f"{name} gap high": high}
-        for high in (0, -1, 32_511)
+        {f"{name} gap low": (gap - high * 8192) % PRIME, f"{name} gap high": high}
+        for high in (0, -1, 65_535)
     ]
 
 

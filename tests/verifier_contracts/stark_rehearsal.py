@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from prover.air.bus import Bus
 from prover.errors import Reason
 from prover.export.calldata import encode_for_contract
 from prover.export.description import CircuitDescription, StatementWord
+from prover.export.solidity import write_circuit_file
 from prover.field.koalabear import PRIME, Montgomery, encode
 from prover.hash.keccak import keccak256
 from prover.parameters import Grinding, StarkParameters, SuiteName
@@ -181,3 +183,17 @@ class Contract:
     def gas(self) -> int:
         """What the last call used, before the floor of its calldata."""
         return int(self.engine.result.gas_used)
+
+
+CIRCUIT_FILE = Path(__file__).resolve().parent / "circuits" / "rehearsal.json"
+"""The description of the rehearsal as it was generated last."""
+
+
+def main() -> None:
+    """Generate the committed description anew."""
+    CIRCUIT_FILE.parent.mkdir(exist_ok=True)
+    CIRCUIT_FILE.write_text(write_circuit_file(rehearse().description), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -130,7 +130,7 @@ def test_honest_proofs_are_accepted(
     assert judges.refusal(rehearsal.content) is None
 
 
-# ------------------------------------------------------------------------------------------ lines 1 to 8: the transcript
+# ---------------------------------------------------------------------------- lines 1 to 8: the transcript
 
 ABSORBED = [
     label
@@ -225,19 +225,19 @@ def test_7_challenges_from_the_base_field_are_refused(specimen_judges: Judges) -
     assert specimen_judges.of(run(specimen_judges, Narrow)) is Reason.CONSTRAINTS_DO_NOT_HOLD
 
 
-def test_8_a_proof_is_not_another_circuits_parameters_or_statements(
-    judges: Judges, rehearsal: Rehearsal
-) -> None:
-    content = rehearsal.content
-    other_key = bytes(32)
-    assert judges.contract.refusal(rehearsal.words, content, other_key) is Reason.WRONG_KEY
-    other = rehearse(start=START)
-    assert judges.refusal(content, other.words) is Reason.CONSTRAINTS_DO_NOT_HOLD
+def test_8_a_proof_is_not_another_circuits_parameters_or_statements() -> None:
+    # Without grinding, so that the refusal is about the statement and not about work done for another one.
+    made = rehearse(parameters=short_parameters())
+    judges = judges_of(made)
+    assert judges.refusal(made.content) is None
+    assert judges.contract.refusal(made.words, made.content, bytes(32)) is Reason.WRONG_KEY
+    other = rehearse(start=START, parameters=short_parameters())
+    assert judges.refusal(made.content, other.words) is Reason.CONSTRAINTS_DO_NOT_HOLD
     assert judges.refusal(other.content) is Reason.CONSTRAINTS_DO_NOT_HOLD
-    elsewhere = rehearse(parameters=replace(rehearsal.key.verification.parameters, log_blowup=3))
-    assert judges.refusal(elsewhere.content) is not None
-    assert judges.refusal(content, rehearsal.words[:1]) is Reason.WRONG_STATEMENT_LENGTH
-    assert judges.refusal(content, [*rehearsal.words, 0]) is Reason.WRONG_STATEMENT_LENGTH
+    assert judges.refusal(made.content, made.words[:1]) is Reason.WRONG_STATEMENT_LENGTH
+    assert judges.refusal(made.content, [*made.words, 0]) is Reason.WRONG_STATEMENT_LENGTH
+    elsewhere = rehearse(parameters=short_parameters(Grinding(query=1)))
+    assert judges.refusal(elsewhere.content) is Reason.CONSTRAINTS_DO_NOT_HOLD
 
 
 @pytest.mark.parametrize("word", [1 << 32, PRIME, PRIME + 5, (1 << 256) - 1])
@@ -248,7 +248,7 @@ def test_8_a_word_with_two_spellings_is_refused(judges: Judges, rehearsal: Rehea
         assert judges.refusal(rehearsal.content, [word, end]) is Reason.NON_CANONICAL_STATEMENT
 
 
-# ------------------------------------------------------------------------------- lines 9 to 18: low degree, trees, lengths
+# --------------------------------------------------------------- lines 9 to 18: low degree, trees, lengths
 
 
 def test_9_and_18_bytes_that_end_early_or_late_are_refused(judges: Judges, rehearsal: Rehearsal) -> None:
@@ -363,7 +363,7 @@ def test_17_a_proof_of_other_heights_is_refused(judges: Judges) -> None:
     assert judges.refusal(rehearse((6, 3)).content) is not None
 
 
-# ------------------------------------------------------------------------------------------------------ the whole corpus
+# ---------------------------------------------------------------------------------------- the whole corpus
 
 
 def mutations(rehearsal: Rehearsal, count: int, seed: int) -> list[bytes]:
@@ -388,7 +388,7 @@ def mutations(rehearsal: Rehearsal, count: int, seed: int) -> list[bytes]:
     return [altered for altered in mutated if altered != content]
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(4))
 def test_both_verifiers_agree_on_mutated_proofs(judges: Judges, rehearsal: Rehearsal, seed: int) -> None:
     reasons = Counter(judges.refusal(altered) for altered in mutations(rehearsal, 100, seed))
     assert reasons[None] == 0
