@@ -25,6 +25,10 @@ COMMANDS = {
         "benchmarks.peers_bench:command",
         "Prove two-to-one hashes with circom 2 and snarkjs and compare the time a hash.",
     ),
+    "batch": LazyCommand(
+        "benchmarks.batch_bench:command",
+        "Prove a clearing batch end to end, and verify it in a fresh process without numba.",
+    ),
     "clearing": LazyCommand(
         "benchmarks.clearing_bench:command",
         "Measure admission, clearing, the state tree, acknowledgements over HTTP and restart.",

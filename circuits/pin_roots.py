@@ -6,6 +6,7 @@ python -m circuits.pin_roots
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 from circuits.range_check import LOG_HEIGHT, NAME, preprocessed
@@ -45,7 +46,7 @@ def main() -> None:
     roots = {name: root_under(parameters) for name, parameters in PRESETS.items()}
     path = Path(__file__).with_name(PINNED_FILE)
     path.write_text(spelled(roots), encoding="ascii")
-    print(f"wrote the roots of {len(roots)} presets to {path.name}")
+    sys.stdout.write(f"wrote the roots of {len(roots)} presets to {path.name}\n")
 
 
 if __name__ == "__main__":

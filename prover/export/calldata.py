@@ -24,7 +24,7 @@ from prover.hash.suite import KeccakSuite
 from prover.stark.encoding import NumberProof, Reader, Writer
 from prover.stark.key import Digest, VerificationKey
 from prover.stark.number_arithmetic import LaneDigest, NumberArithmetic
-from prover.stark.numbers import Number, Quintic
+from prover.stark.numbers import Extension, Number, Quintic
 from prover.stark.proof import OpenedMatrix, Proof, Query, TreeOpening
 from prover.stark.shape import Phase
 from prover.stark.trees import suite_of
@@ -255,5 +255,7 @@ def decode_for_contract(key: VerificationKey, statement: Sequence[int], content:
     ]
     reader.finish()
     count = len(shape.phases)
-    queries = tuple(Query(tuple(o[:count]), tuple(o[count:])) for o in zip(*trees, strict=True))
+    queries: tuple[Query[int, Extension, Digest], ...] = tuple(
+        Query(tuple(o[:count]), tuple(o[count:])) for o in zip(*trees, strict=True)
+    )
     return Proof(roots, bus_sums, openings, fold_roots, final_polynomial, nonces, queries)

@@ -280,9 +280,10 @@ class CircuitDescription:
         )
 
     def _phase(self, index: int, phase: Phase) -> bytes:
-        """Reason, root and number of segments, a byte each, then for each segment:
+        """Reason, root and number of segments, a byte each, then the segments.
 
-        level 1, height 1, columns 2, next columns 2; the columns' powers 2 each; the next columns and powers 2 each.
+        Level and height 1 each, columns and next columns 2 each; the columns' powers 2 each;
+        column and power of the next columns 2 each.
         """
         shape, segments = self.key.shape, self.tapes.segments[index]
         has_preprocessed = shape.phase("preprocessed") is not None

@@ -6,14 +6,13 @@ byte 0   1      2     4        8
 """
 
 from collections.abc import Sequence
+from struct import pack
 
 from prover.field.koalabear import PRIME
 from prover.hash.domain import HashKind, SuiteId
 
 PREFIX_BYTES = 8
 """One lane of the permutation, so that elements start on a lane."""
-
-ELEMENT_BYTES = 4
 
 
 def keccak_prefix(kind: HashKind, level_or_label: int, length: int) -> bytes:
@@ -33,4 +32,4 @@ def element_bytes(elements: Sequence[int]) -> bytes:
     """
     if elements and (min(elements) < 0 or max(elements) >= PRIME):
         raise ValueError("a field element must lie in [0, p)")
-    return b"".join(int(element).to_bytes(ELEMENT_BYTES, "big") for element in elements)
+    return pack(f">{len(elements)}I", *elements)

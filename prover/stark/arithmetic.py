@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from prover.errors import Reason
 from prover.parameters import StarkParameters
@@ -86,8 +86,10 @@ class Arithmetic(ABC, Generic[Base, Ext, Digest]):
 
     def weighted_sum(self, weights: Sequence[Ext], values: Sequence[Base]) -> Ext:
         """The values of the base field, each times its weight, summed; there is at least one."""
-        total = weights[0] * values[0]  # type: ignore[operator]  # an extension element takes a factor of the base
-        for weight, value in zip(weights[1:], values[1:], strict=True):
+        # Any: an extension element takes a factor of the base, which the type variables cannot say.
+        terms: list[Any] = list(weights)
+        total = terms[0] * values[0]
+        for weight, value in zip(terms[1:], values[1:], strict=True):
             total = total + weight * value
         result: Ext = total
         return result

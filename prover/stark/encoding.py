@@ -114,7 +114,7 @@ class Reader:
     def extensions(self, count: int) -> tuple[Extension, ...]:
         """Extension elements."""
         coordinates = iter(self.elements(EXTENSION_DEGREE * count))
-        return tuple(zip(*[coordinates] * EXTENSION_DEGREE, strict=True))  # type: ignore[arg-type]
+        return tuple(zip(*[coordinates] * EXTENSION_DEGREE, strict=True))
 
     def digest(self, suite: AnySuite) -> Digest:
         """A digest of the suite."""

@@ -13,7 +13,7 @@ from prover.stark.encoding import NumberProof, decode_proof
 from prover.stark.key import VerificationKey
 from prover.stark.number_arithmetic import NumberArithmetic
 from prover.stark.numbers import Number, Quintic
-from prover.stark.proof import OpenedMatrix, Proof, Query, TreeOpening
+from prover.stark.proof import OpenedMatrix, Proof, Query
 from prover.stark.security import report_of
 from prover.stark.verifier import Verification
 from prover.transcript import number_of
@@ -173,7 +173,6 @@ def _has_shape(query: Query, trees: Sequence, log_blowup: int) -> bool:  # type:
 
 def lift_proof(proof: NumberProof) -> Proof[Number, Quintic, object]:
     """The messages as values of the number arithmetic."""
-
     return Proof(
         proof.roots,
         tuple(Quintic(value) for value in proof.bus_sums),

@@ -41,7 +41,7 @@ from rollup.node.deployment import DAY, Verifier
 from rollup.node.engine import ORDER_TAG
 from rollup.node.ethereum import RevertedError
 from rollup.node.node import NodeSettings, Running, run_node
-from rollup.node.ports import Prover
+from rollup.node.ports import Attested, Attester, Prover
 from rollup.node.proving import batches_to_prove
 from rollup.node.published import published_batches
 from rollup.node.sequencer import SequencerSettings
@@ -94,6 +94,7 @@ class _Story:
     premium: int = 0
     settlements: list[Settled] = field(default_factory=list)
     refusals: list[Refused] = field(default_factory=list)
+    attested: list[Attested] = field(default_factory=list)
 
     def person(self, name: str) -> int:
         """A person's place among the chain's accounts."""
@@ -288,6 +289,16 @@ class _Story:
                 self.house.prove(batch.number, prover.prove_batch(before, batch))
         self.show(stage, 1.0)
 
+    def attest(self, attester: Attester) -> None:
+        """Prove every batch and verify its proof, outside the contract."""
+        stage = "proofs: every batch proved and verified"
+        last = self.house.contract.functions.sealedBatch().call()
+        with DataDirectory(self.folder / "node") as directory:
+            for before, batch in batches_to_prove(directory, SepticSchnorr()):
+                self.show(stage, (batch.number - 1) / last)
+                self.attested.append(attester(before, batch))
+        self.show(stage, 1.0)
+
     def report(self, began: float) -> DemoReport:
         """Read everything back from Ethereum; the node's files are not asked."""
         house = self.house
@@ -317,6 +328,7 @@ class _Story:
             tuple(self.refusals),
             owners_of(state, people, claims),
             checks_of(state, claims, house.vault_balance(), roots, self.listed),
+            tuple(self.attested),
         )
         self.show("audit: the books rebuilt from Ethereum alone", 1.0)
         return made
@@ -387,12 +399,14 @@ def run_demo(
     *,
     prover: Prover | None = None,
     verifier: Verifier | None = None,
+    attester: Attester | None = None,
     rounds: int = ROUNDS,
 ) -> DemoReport:
     """Tell the whole story.
 
     With a prover, and the verifier that judges its proofs, every batch is proved as well; without one, none is, and the
     contract that stands in the verifier's place refuses everything.
+    An attester proves and verifies every batch without asking the contract.
     """
     began = perf_counter()
     random = Random(seed)
@@ -412,4 +426,6 @@ def run_demo(
             asyncio.run(_with_node(story))
             if prover is not None:
                 story.prove(prover)
+            if attester is not None:
+                story.attest(attester)
             return story.report(began)

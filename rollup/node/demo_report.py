@@ -12,6 +12,7 @@ from rollup.instruments import SeriesId, group_of, kind_of, strike_of
 from rollup.invariants import broken_invariants
 from rollup.margin import margin_of
 from rollup.node.demo_house import Listing
+from rollup.node.ports import Attested
 from rollup.state import State
 
 
@@ -101,6 +102,8 @@ class DemoReport:
     refusals: tuple[Refused, ...]
     owners: tuple[Owner, ...]
     checks: tuple[Check, ...]
+    attested: tuple[Attested, ...] = ()
+    """Validity proofs that were made and verified beside the contract."""
 
     @property
     def proved(self) -> int:

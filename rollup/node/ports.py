@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from rollup.batch import Batch
 from rollup.codec import QueuedItem
 from rollup.state import State
-from rollup.units import QueuePosition, Time
+from rollup.units import BatchNumber, QueuePosition, Time
 
 
 class Clock(Protocol):
@@ -32,4 +33,23 @@ class Prover(Protocol):
 
     def prove_batch(self, before: State, batch: Batch) -> bytes:
         """Give the proof as the contract takes it; takes long and runs in a thread of its own."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Attested:
+    """A validity proof of a batch that was made and verified."""
+
+    number: BatchNumber
+    seconds: float
+    verify_seconds: float
+    proof_bytes: int
+    provable_bits: float
+
+
+class Attester(Protocol):
+    """Proves a batch and verifies the proof; who knows the circuits hands it in."""
+
+    def __call__(self, before: State, batch: Batch) -> Attested:
+        """Say what it took, or raise if the batch cannot be proved."""
         ...

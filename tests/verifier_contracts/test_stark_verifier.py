@@ -163,7 +163,7 @@ def test_the_contract_names_the_description_that_it_was_deployed_with(made: Rehe
 def test_a_description_that_no_code_can_hold_is_not_deployed(made: Rehearsal, length: int) -> None:
     class Stretched(CircuitDescription):
         @property
-        def content(self) -> bytes:  # type: ignore[override]
+        def content(self) -> bytes:
             return bytes(length)
 
     with pytest.raises(RuntimeError, match="Revert"):

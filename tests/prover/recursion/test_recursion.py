@@ -39,7 +39,7 @@ from tests.prover.recursion.small import (
 )
 from tests.prover.stark.test_recording import PARTS, altered
 
-NAMES = ["poseidon-chain", "two-heights", "shuffle", "memory"]
+NAMES = ["two-heights", "shuffle", "memory"]
 CHAIN = "poseidon-chain"
 
 

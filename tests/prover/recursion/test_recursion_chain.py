@@ -1,0 +1,118 @@
+"""The chain at real parameters: its fixed shape, what a contract can take, and one run from base to terminal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from benchmarks.examples.catalogue import EXAMPLES
+from prover.errors import ProofRefused
+from prover.field.koalabear import PRIME
+from prover.parameters import LAYER_TARGET_BITS, PRESETS
+from prover.recursion.chain import (
+    STEP,
+    STEP_LOG_HEIGHT,
+    TERMINAL,
+    TERMINAL_LOG_HEIGHT,
+    bits_of_chain,
+    figures_of,
+    make_chain,
+    prove_chain,
+)
+from prover.recursion.layout import lay_out
+from prover.recursion.prove import public_names
+from prover.recursion.record import IDENTITY_LENGTH, identity_of, record_verifiers
+from prover.recursion.tables import recursion_circuit
+from prover.recursion.terminal import terminal_circuit
+from prover.recursion.terminal_layout import lay_out_terminal
+from prover.stark.encoding import encode_proof
+from prover.stark.key import VerificationKey
+from prover.stark.prover import prove
+from prover.stark.proving_key import make_proving_key
+from prover.stark.security import report_of
+from prover.stark.verify import verify
+
+MOST_COLUMNS, MOST_ROWS, MOST_QUERIES, MOST_PROOF_BYTES = 80, 1 << 17, 26, 104 * 1024
+"""What one transaction has room for."""
+
+STATEMENT = 120
+"""Public values of a batch's statement, with room to spare."""
+
+ANY_ROOT = tuple(range(8))
+
+
+def step_key(publics: int) -> VerificationKey:
+    circuit = recursion_circuit(public_names(publics))
+    return VerificationKey(circuit, (STEP_LOG_HEIGHT,) * 2, STEP, ANY_ROOT)
+
+
+def test_verifying_a_step_of_the_fixed_shape_takes_a_step_of_the_fixed_shape() -> None:
+    program = record_verifiers([step_key(STATEMENT)], forwards_keys=True)
+    assert lay_out(program).log_height == STEP_LOG_HEIGHT
+    # And once more, with the identity of the step before in its statement.
+    program = record_verifiers([step_key(STATEMENT + IDENTITY_LENGTH)], forwards_keys=True)
+    assert lay_out(program).log_height == STEP_LOG_HEIGHT
+    assert lay_out_terminal(program).log_heights == (TERMINAL_LOG_HEIGHT,)
+
+
+def test_every_step_has_the_bits_that_a_chain_needs() -> None:
+    terminal = VerificationKey(
+        terminal_circuit(public_names(STATEMENT + 2 * IDENTITY_LENGTH)),
+        (TERMINAL_LOG_HEIGHT,),
+        TERMINAL,
+        bytes(TERMINAL.node_bytes),
+    )
+    for key in (step_key(STATEMENT + IDENTITY_LENGTH), terminal):
+        assert report_of(key).minimum >= LAYER_TARGET_BITS
+        assert not key.parameters.is_insecure
+
+
+def test_a_contract_has_room_for_the_terminal_proof() -> None:
+    circuit = terminal_circuit(public_names(STATEMENT + 2 * IDENTITY_LENGTH))
+    key = VerificationKey(circuit, (TERMINAL_LOG_HEIGHT,), TERMINAL, bytes(TERMINAL.node_bytes))
+    columns = sum(matrix.columns for phase in key.shape.phases for matrix in phase.matrices)
+    assert columns <= MOST_COLUMNS
+    assert 1 << TERMINAL_LOG_HEIGHT <= MOST_ROWS
+    assert TERMINAL.queries <= MOST_QUERIES
+
+
+@pytest.mark.long
+def test_a_chain_ends_in_a_proof_that_a_contract_can_take() -> None:
+    example = EXAMPLES["poseidon-chain"]
+    parameters = PRESETS["poseidon-100-rate-8"]
+    base = make_proving_key(example.circuit(), example.log_heights(8), parameters)
+    filled = example.fill(8, 1, 2)
+    proof = prove(base, filled.traces, filled.statement)
+    chain = make_chain(base.verification)
+    result = prove_chain(chain, filled.statement, proof.messages)
+    first = chain.steps[0].verification
+    assert result.statement == (*identity_of(first), *filled.statement)
+    content = encode_proof(
+        chain.terminal, list(result.statement), result.proved.messages, result.proved.positions
+    )
+    assert len(content) <= MOST_PROOF_BYTES
+    verify(chain.terminal, result.statement, content)
+    for place in (0, IDENTITY_LENGTH - 1, IDENTITY_LENGTH, len(result.statement) - 1):
+        other = [*result.statement]
+        other[place] = (other[place] + 1) % PRIME
+        with pytest.raises(ProofRefused):
+            verify(chain.terminal, other, content)
+    figures = (
+        figures_of("base", base.verification, filled.statement, proof, seconds=0.0),
+        *result.figures,
+    )
+    assert bits_of_chain(figures) >= 100
+
+
+def test_a_base_that_never_gets_small_enough_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    example = EXAMPLES["range-check"]
+    heights = example.log_heights(example.smallest)
+    key = make_proving_key(
+        example.circuit(), heights, PRESETS["test-poseidon"], example.preprocessed(), threads=1
+    )
+    monkeypatch.setattr("prover.recursion.chain.MOST_STEPS", 1)
+    monkeypatch.setattr("prover.recursion.chain.STEP_LOG_HEIGHT", 5)
+    monkeypatch.setattr("prover.recursion.chain.STEP", replace(PRESETS["test-poseidon"], name="few"))
+    with pytest.raises(ValueError, match="do not bring a proof of range-check"):
+        make_chain(key.verification, threads=1)
