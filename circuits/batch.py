@@ -117,7 +117,10 @@ def constrain(air: AirBuilder) -> None:
     new_owed, new_rates, new_treasury = new[:4], new[4:6], new[6:]
 
     air.assert_equal("the data is calldata", air.public("data kind"), statement.DATA_KIND_CALLDATA)
-    for value in (*(air.public(name) for name in _CHECKED_PUBLIC), items, records, claims, *length):
+    checked = [air.public(name) for name in _CHECKED_PUBLIC]
+    # Soundness: memory holds the treasury as one number; limbs that lend to each other would hash to a root of which
+    # nobody who rebuilds the state from the data knows the leaf.
+    for value in (*checked, items, records, claims, *length, *new_treasury):
         air.send(SIXTEEN_BITS, [value])
     air.assert_boolean("the number's limbs carry or not", number_carry)
     _assert_step(air, "the batch number", old_number, 1, number, number_carry)

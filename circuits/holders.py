@@ -161,6 +161,8 @@ def _constrain_walks(
     air.assert_boolean("an edit is made or not", edits)
     air.assert_zero("only a live row walks", is_walked * (1 - is_live))
     air.assert_zero("only a forced step walks again", again * (1 - is_forced))
+    # Soundness: a dead row that walked again would take a list of an account's and put it under another version.
+    air.assert_zero("a dead row forces nothing", is_forced * (1 - is_live))
     air.assert_zero("an account with positions is walked", (is_live - is_walked) * count)
     air.assert_zero("what is edited is walked", (is_live - is_walked) * edits)
     air.assert_zero("lots without an edit are none", (1 - edits) * lots)

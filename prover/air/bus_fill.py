@@ -9,7 +9,7 @@ import numpy as np
 
 from prover.air.bus import Interaction
 from prover.air.expression import Cell
-from prover.air.logup import fingerprint, group_fractions
+from prover.air.logup import FractionGroup, fingerprint, group_fractions
 from prover.air.table import Extension, Table
 from prover.air.tape import Sources, Tape
 from prover.air.tape_kernel_format import EXTENSION_DEGREE
@@ -30,9 +30,11 @@ class ZeroFingerprintError(ArithmeticError):
 
 
 @lru_cache(maxsize=_TAPES_KEPT)
-def _bus_tape(interactions: tuple[Interaction, ...], bus_round: int, degree: int) -> Tape:
-    groups = group_fractions(interactions, bus_round, degree)
-    return Tape.compile([part for group in groups for part in (group.numerator, group.denominator)])
+def _bus_tape(
+    interactions: tuple[Interaction, ...], bus_round: int, degree: int
+) -> tuple[Tape, tuple[FractionGroup, ...]]:
+    groups = tuple(group_fractions(interactions, bus_round, degree))
+    return Tape.compile([part for group in groups for part in (group.numerator, group.denominator)]), groups
 
 
 def fill_bus_columns(
@@ -49,8 +51,7 @@ def fill_bus_columns(
     """
     from prover.field.kernels import add, extension_batch_inverse
 
-    groups = group_fractions(table.interactions, bus_round, degree)
-    tape = _bus_tape(table.interactions, bus_round, degree)
+    tape, groups = _bus_tape(table.interactions, bus_round, degree)
     values = np.empty((tape.planes, sources.height), dtype=np.uint32)
     tape.run(sources, constants, values, threads=threads)
     columns = np.empty((EXTENSION_DEGREE * len(groups), sources.height), dtype=np.uint32)

@@ -1,8 +1,8 @@
 """The chain from a base proof to a terminal one: as many wide steps as it takes to reach one fixed shape, then the end.
 
 The first step's program is that of the base circuit; its identity is forwarded by every later one.
-A wide proof of STEP_LOG_HEIGHT verifies in a wide table of the same heights, so longer chains end in the same shape,
-and one terminal key serves all base circuits whose statements have one length.
+Verifying a tall step fits a step of STEP_LOG_HEIGHT, so every chain ends in that shape,
+and one terminal key serves all base circuits whose statements are equally long and whose chains have as many steps.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 
 from prover.parameters import LAYER_TARGET_BITS, PRESETS, Grinding, StarkParameters, SuiteName
 from prover.progress import Stages
-from prover.recursion.prove import Form, RecursionKey, make_recursion_key, prove_recursion
+from prover.recursion.prove import Form, RecursionKey, plan_recursion, prove_recursion
 from prover.soundness.report import chained_bits
 from prover.stark.encoding import NumberProof, encode_proof
 from prover.stark.key import VerificationKey
@@ -22,9 +22,9 @@ from prover.stark.prover import Proved
 from prover.stark.security import report_of
 
 STEP: Final = StarkParameters(
-    name="recursion-100-rate-16",
-    log_blowup=4,
-    queries=42,
+    name="recursion-100-rate-32",
+    log_blowup=5,
+    queries=34,
     log_fold_arity=3,
     log_final_length=5,
     grinding=Grinding(16, 16, 16, 20, 16, 20),
@@ -33,20 +33,21 @@ STEP: Final = StarkParameters(
     is_insecure=False,
     target_bits=LAYER_TARGET_BITS,
 )
-"""Parameters of wide steps: the highest rate at which the terminal table holds the verifier.
+"""Parameters of a step that the terminal verifies: few queries, because its table holds some 8,000 permutations."""
 
-At 1/32 a step costs twice as much to commit, and the terminal table, a power of two, is none the lower."""
+TALL_STEP: Final = PRESETS["poseidon-100-rate-8"]
+"""Parameters of steps above STEP_LOG_HEIGHT: another step verifies them, so what counts is the cost of committing."""
 
 TERMINAL: Final = PRESETS["terminal"]
 
-STEP_LOG_HEIGHT: Final = 13
-"""What verifying a wide proof of this same height takes."""
+STEP_LOG_HEIGHT: Final = 14
+"""What verifying a tall step takes, and more than verifying a step of this same height does."""
 
 TERMINAL_LOG_HEIGHT: Final = 17
-"""What verifying a wide proof of STEP_LOG_HEIGHT takes."""
+"""What verifying a step of STEP_LOG_HEIGHT takes."""
 
 MOST_STEPS: Final = 4
-"""Far above what any base circuit takes: each step but the last ones is a fraction of the one before it."""
+"""Far above what any base circuit takes: each step but the last one is a fraction of the one before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,32 +92,23 @@ def make_chain(base: VerificationKey, *, threads: int | None = None) -> Chain:
     steps: list[RecursionKey] = []
     inner = base
     while True:
-        key = make_recursion_key(
-            [inner],
-            STEP,
-            forwards_keys=bool(steps),
-            least_log_height=STEP_LOG_HEIGHT,
-            threads=threads,
-        )
+        plan = plan_recursion([inner], forwards_keys=bool(steps), least_log_height=STEP_LOG_HEIGHT)
+        is_last = plan.layout.log_height == STEP_LOG_HEIGHT
+        key = plan.commit(STEP if is_last else TALL_STEP, threads=threads)
         steps.append(key)
         inner = key.verification
-        if max(inner.log_heights) == STEP_LOG_HEIGHT:
+        if is_last:
             break
         if len(steps) == MOST_STEPS:
             raise ValueError(
                 f"{MOST_STEPS} steps do not bring a proof of {base.circuit.name} to the fixed shape"
             )
-    terminal = make_recursion_key(
-        [inner],
-        TERMINAL,
-        form=Form.TERMINAL,
-        forwards_keys=True,
-        least_log_height=TERMINAL_LOG_HEIGHT,
-        threads=threads,
+    end = plan_recursion(
+        [inner], form=Form.TERMINAL, forwards_keys=True, least_log_height=TERMINAL_LOG_HEIGHT
     )
-    if terminal.verification.log_heights != (TERMINAL_LOG_HEIGHT,):
+    if end.layout.log_height != TERMINAL_LOG_HEIGHT:
         raise ValueError("the terminal table is too low for the fixed shape")
-    return Chain(base, (*steps, terminal))
+    return Chain(base, (*steps, end.commit(TERMINAL, threads=threads)))
 
 
 def prove_chain(

@@ -12,6 +12,7 @@ from prover.parameters import StarkParameters
 from prover.progress import Stages
 from prover.recursion.execution import EVERYTHING_HOLDS, CompiledProgram, Execution, execute
 from prover.recursion.layout import Layout, lay_out
+from prover.recursion.program import Program
 from prover.recursion.record import flatten_proofs, identity_of, record_verifiers
 from prover.recursion.tables import recursion_circuit
 from prover.recursion.terminal import terminal_circuit
@@ -65,27 +66,50 @@ def public_names(count: int) -> list[str]:
     return [f"value {position}" for position in range(count)]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class RecursionPlan:
+    """A program laid out, before anything is committed: its height is known, and parameters can be chosen by it."""
+
+    inner: tuple[VerificationKey, ...]
+    forwards_keys: bool
+    program: Program
+    layout: Layout | TerminalLayout
+
+    def commit(self, parameters: StarkParameters, *, threads: int | None = None) -> RecursionKey:
+        """Pin the program under parameters of its own proofs."""
+        names = public_names(len(self.program.publics))
+        is_terminal = isinstance(self.layout, TerminalLayout)
+        circuit = terminal_circuit(names) if is_terminal else recursion_circuit(names)
+        proving = make_proving_key(
+            circuit, self.layout.log_heights, parameters, self.layout.preprocessed(), threads=threads
+        )
+        compiled = CompiledProgram.compile(self.program)
+        return RecursionKey(self.inner, self.forwards_keys, compiled, self.layout, proving)
+
+
+def plan_recursion(
+    inner: Sequence[VerificationKey],
+    *,
+    form: Form = Form.WIDE,
+    forwards_keys: bool = False,
+    least_log_height: int = 0,
+) -> RecursionPlan:
+    """Record the verifiers of the inner keys and lay them out."""
+    program = record_verifiers(inner, forwards_keys=forwards_keys)
+    lay = lay_out_terminal if form is Form.TERMINAL else lay_out
+    return RecursionPlan(tuple(inner), forwards_keys, program, lay(program, least_log_height))
+
+
 def make_recursion_key(
     inner: Sequence[VerificationKey],
     parameters: StarkParameters,
     *,
     form: Form = Form.WIDE,
     forwards_keys: bool = False,
-    least_log_height: int = 0,
     threads: int | None = None,
 ) -> RecursionKey:
     """Record the verifiers of the inner keys, lay them out and commit to them."""
-    program = record_verifiers(inner, forwards_keys=forwards_keys)
-    names = public_names(len(program.publics))
-    layout: Layout | TerminalLayout
-    if form is Form.TERMINAL:
-        layout, circuit = lay_out_terminal(program, least_log_height), terminal_circuit(names)
-    else:
-        layout, circuit = lay_out(program, least_log_height), recursion_circuit(names)
-    proving = make_proving_key(
-        circuit, layout.log_heights, parameters, layout.preprocessed(), threads=threads
-    )
-    return RecursionKey(tuple(inner), forwards_keys, CompiledProgram.compile(program), layout, proving)
+    return plan_recursion(inner, form=form, forwards_keys=forwards_keys).commit(parameters, threads=threads)
 
 
 def run_verifiers(

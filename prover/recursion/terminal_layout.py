@@ -39,9 +39,14 @@ MULTIPLICATIONS = ROWS // 2
 class TerminalLayout:
     """The plan of the terminal table, and the hash rows behind its blocks."""
 
-    log_heights: tuple[int]
+    log_height: int
     plan: NDArray[np.int64]
     blocks: Blocks
+
+    @property
+    def log_heights(self) -> tuple[int]:
+        """Of the one table."""
+        return (self.log_height,)
 
     def preprocessed(self) -> list[Montgomery]:
         """The plan as field elements."""
@@ -98,7 +103,7 @@ def lay_out_terminal(program: Program, least_log_height: int = 0) -> TerminalLay
         plan[[TAIL, TAIL_COUNT], bottom] = found.rest
         plan[FORWARD, bottom] = int(found.feeds_forward)
     counts.check_complete()
-    return TerminalLayout((log_height,), plan, blocks)
+    return TerminalLayout(log_height, plan, blocks)
 
 
 def _places(multiplications: Sequence[Multiplication], height: int) -> Iterator[int]:

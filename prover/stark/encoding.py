@@ -13,6 +13,7 @@ So nothing in a proof can claim memory that its length does not pay for.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from struct import unpack
@@ -69,7 +70,7 @@ class Writer:
 
     def elements(self, values: Sequence[int]) -> None:
         """Append field elements."""
-        self.write(b"".join(value.to_bytes(4, "big") for value in values))
+        self.write(struct.pack(f">{len(values)}I", *values))
 
     def digest(self, digest: Digest) -> None:
         """Append a digest."""

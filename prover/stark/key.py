@@ -36,12 +36,17 @@ class VerificationKey:
     preprocessed_root: Digest | None
 
     @cached_property
+    def bus_degrees(self) -> tuple[int, ...]:
+        """The degree of every table's bus fractions."""
+        return tuple(bus_degree(table, self.parameters.log_blowup) for table in self.circuit.tables)
+
+    @cached_property
     def shape(self) -> Shape:
         """The shape of every proof under this key."""
         bus_round = self.circuit.bus_round
         tables = tuple(
-            with_bus_argument(table, bus_round, bus_degree(table, self.parameters.log_blowup))
-            for table in self.circuit.tables
+            with_bus_argument(table, bus_round, degree)
+            for table, degree in zip(self.circuit.tables, self.bus_degrees, strict=True)
         )
         return Shape(
             self.parameters,

@@ -19,7 +19,7 @@ from prover.hash.domain import SuiteId
 from prover.merkle import MixedTree
 from prover.ntt import extend_from_coset, low_degree_extension
 from prover.progress import Progress, Stages, silent
-from prover.stark.circuit import CircuitError, bus_degree
+from prover.stark.circuit import CircuitError
 from prover.stark.evaluation import (
     evaluate_at,
     evaluation_weights,
@@ -321,9 +321,7 @@ class Proving:
         for index, table in enumerate(self.shape.tables):
             if round == self.shape.bus_round:
                 if table.interactions:
-                    degree = bus_degree(
-                        self.key.verification.circuit.tables[index], self.parameters.log_blowup
-                    )
+                    degree = self.key.verification.bus_degrees[index]
                     planes, bus_sum = fill_bus_columns(
                         table,
                         round,

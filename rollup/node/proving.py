@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Protocol
 
 from rollup.authority import SignatureCheck
 from rollup.batch import Batch
 from rollup.codec import decode_batch
 from rollup.node.effects import Source
 from rollup.node.inputs import Input, InputKind, PlaceOrder, SubmitTransaction, decode_input
-from rollup.node.storage import DataDirectory, Journal, StorageError
+from rollup.node.storage import Checkpoints, DataDirectory, Journal, StorageError, StoredBatch
 from rollup.outcome import Transaction
 from rollup.rebuild import rebuild_batch
 from rollup.state import State
@@ -17,19 +18,38 @@ from rollup.transactions import Trade
 from rollup.units import BatchNumber, FillLots
 
 
+class NodeFiles(Protocol):
+    """Journal and checkpoints, whether or not the node's lock is held."""
+
+    @property
+    def journal(self) -> Journal:
+        """Every acknowledged input."""
+        ...
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """Every batch."""
+        ...
+
+
 def stored_batch(directory: DataDirectory, number: BatchNumber) -> Batch:
     """Put a batch together again as the sequencer applied it, signatures and all."""
     stored = directory.checkpoints.batch(number)
     if stored is None:
         raise StorageError(f"there is no batch {number} in {directory.path}")
+    return batch_of(directory, number, stored)
+
+
+def batch_of(files: NodeFiles, number: BatchNumber, stored: StoredBatch) -> Batch:
+    """Put together the inputs that a batch was made of."""
     content = decode_batch(stored.published)
-    sources = directory.checkpoints.sources_of(number)
+    sources = files.checkpoints.sources_of(number)
     return Batch(
         content.number,
         content.time,
         content.queue_start,
         content.items,
-        tuple(_transaction(directory.journal, source) for source in sources),
+        tuple(_transaction(files.journal, source) for source in sources),
     )
 
 

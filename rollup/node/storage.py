@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -377,10 +377,37 @@ class Checkpoints:
             raise StorageError(f"there is no batch {number}")
         return _undo_from_bytes(row[0])
 
+    def state_before(self, number: int) -> State:
+        """Read the newest state and put back what this batch and all later ones overwrote."""
+        with self._reader_lock, _reading(self._reader) as read:
+            leaves: dict[LeafIndex, Leaf] = {
+                place: decode_leaf(encoded) for place, encoded in read("SELECT place, encoded FROM leaf")
+            }
+            rows = read("SELECT undo FROM batch WHERE number >= ? ORDER BY number DESC", (number,))
+            for (undo,) in rows:
+                for place, leaf in _undo_from_bytes(undo).items():
+                    if leaf is None:
+                        leaves.pop(place, None)
+                    else:
+                        leaves[place] = leaf
+        return State(VersionedMap(leaves))
+
     def close(self) -> None:
         """Close the file."""
         self._reader.close()
         self._connection.close()
+
+
+@contextmanager
+def _reading(
+    connection: sqlite3.Connection,
+) -> Iterator[Callable[..., sqlite3.Cursor]]:
+    """Several queries that see one moment, whatever is written meanwhile."""
+    connection.execute("BEGIN")
+    try:
+        yield connection.execute
+    finally:
+        connection.execute("ROLLBACK")
 
 
 @contextmanager

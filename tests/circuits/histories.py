@@ -83,9 +83,7 @@ def told(batches: Sequence[tuple[State, Batch]]) -> list[Chapter]:
     chapters: list[Chapter] = []
     for before, batch in batches:
         tree = (
-            tree_after(chapters[-1])
-            if chapters
-            else StateTree.of_state(before, KernelHasher(POSEIDON16_20))
+            tree_after(chapters[-1]) if chapters else StateTree.of_state(before, KernelHasher(POSEIDON16_20))
         )
         outcome = apply_batch(before, batch, KeysChecked())
         assert isinstance(outcome, BatchOutcome), outcome

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import Phase, settings
+from hypothesis import settings
 
 from tests.circuits.histories import RecordedHistories, told
 from tests.circuits.whole_batches import wrong_with

@@ -17,7 +17,7 @@ from unittest import mock
 import numpy as np
 from numpy.typing import NDArray
 
-from circuits import compressions, poseidon, range_check, shapes, signature, witness
+from circuits import compressions, poseidon, range_check, shapes, signature
 from circuits.buses import COMPRESS, DIGEST_PLACE, FOURTEEN_BITS, SIXTEEN_BITS, SPONGE, TWO_BYTES
 from circuits.poseidon import PARAMETERS
 from circuits.witness import BatchWitness, follow_batch, lay_out
@@ -25,7 +25,7 @@ from prover.air.bus import Bus, Direction
 from prover.air.expression import Cell, CellKind
 from prover.air.table import Scope, Table
 from prover.air.tape import Sources, Tape
-from prover.field.koalabear import PRIME, Montgomery, decode, encode
+from prover.field.koalabear import PRIME, decode, encode
 from prover.hash.domain import HashKind
 from prover.hash.poseidon import DIGEST_LENGTH, LEVEL_ELEMENT, RATE, sponge
 from rollup.schnorr import key_elements
@@ -76,9 +76,12 @@ def laid_out(told: Chapter, room: int = 0) -> BatchWitness:
     heights |= {"batch": 0, "keys": max(heights["keys"], 2), range_check.NAME: range_check.LOG_HEIGHT}
     nothing = np.zeros((1, 1), np.uint32)
     with ExitStack() as stack:
-        for module in (signature, compressions):
-            stack.enter_context(mock.patch.object(module, "fill", lambda *_, **__: nothing))
-        stack.enter_context(mock.patch.object(witness.poseidon, "fill", lambda *_, **__: (nothing, nothing)))
+        for name, answer in (
+            ("signature", nothing),
+            ("compressions", nothing),
+            ("poseidon", (nothing, nothing)),
+        ):
+            stack.enter_context(mock.patch(f"circuits.{name}.fill", return_value=answer))
         return lay_out(followed, Heights(heights), quick_tables(), {}, threads=1)
 
 
@@ -177,7 +180,9 @@ def _are_nodes_true(asked: Mapping[Message, int]) -> bool:
     levels, sides, digests = np.split(np.array(list(asked), np.int64).T, [1, 1 + 2 * DIGEST_LENGTH])
     sides[LEVEL_ELEMENT] = (sides[LEVEL_ELEMENT] + levels[0] + 1) % PRIME
     outputs = decode(permute_states(encode(sides), PARAMETERS, 1)).astype(np.int64)
-    return min(asked.values()) > 0 and bool(((outputs[:DIGEST_LENGTH] + sides[:DIGEST_LENGTH]) % PRIME == digests).all())
+    return min(asked.values()) > 0 and bool(
+        ((outputs[:DIGEST_LENGTH] + sides[:DIGEST_LENGTH]) % PRIME == digests).all()
+    )
 
 
 def _untrue_sponges(asked: Mapping[Message, int], laid: BatchWitness) -> list[str]:

@@ -246,40 +246,93 @@ library Extension {
         }
     }
 
-    /// Invert all of so many values in place; false if one of them is zero.
+    /// Write 1 / (value - x) for so many base elements x in memory; false if one of these differences is zero.
+    ///
+    /// The product N of X - c over the value and its other conjugates c has base coefficients, and A = N / (X - value)
+    /// is the product over the others. So 1 / (value - x) = -A(x) / N(x): one base inversion serves all x.
     /// @dev The memory behind the free memory pointer is used.
-    function invertAll(uint256 cursor, uint256 count) internal pure returns (bool) {
+    function invertDifferences(uint256 value, uint256 places, uint256 count, uint256 target)
+        internal
+        pure
+        returns (bool)
+    {
         unchecked {
-            uint256 running = ONE;
-            uint256 before;
+            uint256 coefficients;
             assembly ("memory-safe") {
-                before := mload(0x40)
+                coefficients := mload(0x40)
             }
+            {
+                // A: two conjugates make (X^2 - s X + t), their images under p^2 the other two.
+                uint256 s = frobenius(value);
+                uint256 t = frobenius(s);
+                (s, t) = (sum(s, t), product(s, t));
+                uint256 u = frobenius(frobenius(s));
+                uint256 v = frobenius(frobenius(t));
+                uint256 above = difference(0, sum(s, u));
+                setCoefficient(coefficients, 4, above, value);
+                uint256 next = sum(sum(t, v), product(s, u));
+                setCoefficient(coefficients, 3, next, product(value, above));
+                above = difference(0, sum(product(s, v), product(t, u)));
+                setCoefficient(coefficients, 2, above, product(value, next));
+                next = product(t, v);
+                setCoefficient(coefficients, 1, next, product(value, above));
+                setCoefficient(coefficients, 0, 0, product(value, next));
+            }
+            uint256 running = 1;
             for (uint256 k = 0; k < 32 * count; k += 32) {
-                uint256 value;
                 assembly ("memory-safe") {
-                    mstore(add(before, k), running)
-                    value := mload(add(cursor, k))
+                    let x := mload(add(places, k))
+                    let norm := add(x, mload(add(coefficients, 384)))
+                    norm := add(mulmod(norm, x, 0x7f000001), mload(add(coefficients, 288)))
+                    norm := add(mulmod(norm, x, 0x7f000001), mload(add(coefficients, 192)))
+                    norm := add(mulmod(norm, x, 0x7f000001), mload(add(coefficients, 96)))
+                    norm := add(mulmod(norm, x, 0x7f000001), mload(coefficients))
+                    mstore(add(target, k), norm)
+                    mstore(add(add(coefficients, 480), k), running)
+                    running := mulmod(running, norm, 0x7f000001)
                 }
-                running = product(running, value);
             }
             if (running == 0) return false;
-            running = inverse(running);
+            running = baseInverse(running);
             for (uint256 k = 32 * count; k != 0;) {
                 k -= 32;
-                uint256 value;
-                uint256 prefix;
+                uint256 low;
+                uint256 high;
                 assembly ("memory-safe") {
-                    value := mload(add(cursor, k))
-                    prefix := mload(add(before, k))
+                    let x := mload(add(places, k))
+                    let f := sub(0x7f000001, mulmod(running, mload(add(add(coefficients, 480), k)), 0x7f000001))
+                    running := mulmod(running, mload(add(target, k)), 0x7f000001)
+                    low := mul(f, mload(add(coefficients, 128)))
+                    high := mul(f, mload(add(coefficients, 160)))
+                    f := mulmod(f, x, 0x7f000001)
+                    low := add(low, mul(f, mload(add(coefficients, 224))))
+                    high := add(high, mul(f, mload(add(coefficients, 256))))
+                    f := mulmod(f, x, 0x7f000001)
+                    low := add(low, mul(f, mload(add(coefficients, 320))))
+                    high := add(high, mul(f, mload(add(coefficients, 352))))
+                    f := mulmod(f, x, 0x7f000001)
+                    low := add(low, mul(f, mload(add(coefficients, 416))))
+                    high := add(high, mul(f, mload(add(coefficients, 448))))
+                    high := add(high, shl(85, mulmod(f, x, 0x7f000001)))
                 }
-                prefix = product(running, prefix);
+                uint256 inverted = narrow(low, high);
                 assembly ("memory-safe") {
-                    mstore(add(cursor, k), prefix)
+                    mstore(add(target, k), inverted)
                 }
-                running = product(running, value);
             }
             return true;
+        }
+    }
+
+    /// Keep a coefficient of A, wide, behind the norm's coefficient of that degree: the base part of a difference.
+    function setCoefficient(uint256 coefficients, uint256 degree, uint256 minuend, uint256 subtrahend) private pure {
+        unchecked {
+            uint256 norm = ((minuend >> 204) + PRIME - (subtrahend >> 204)) % PRIME;
+            uint256 place = coefficients + 96 * degree;
+            assembly ("memory-safe") {
+                mstore(place, norm)
+            }
+            widen(place + 32, minuend);
         }
     }
 }

@@ -28,13 +28,45 @@ library Folding {
         }
     }
 
-    /// The root of order 2^logSize of a table, raised to a power below that: a product of roots, one for each bit.
-    function rootPower(uint256 table, uint256 logSize, uint256 exponent) internal pure returns (uint256 result) {
+    /// For the root of order 2^logSize: its powers by four bits of an exponent at a time, sixteen for each of six.
+    function powerTable(uint256 roots, uint256 logSize) internal pure returns (uint256 table) {
+        unchecked {
+            table = Memory.allocate(96);
+            for (uint256 window = 0; window < 6; ++window) {
+                uint256 root = logSize > 4 * window ? Memory.get(roots, logSize - 4 * window) : 1;
+                uint256 power = 1;
+                for (uint256 k = 0; k < 16; ++k) {
+                    Memory.set(table, 16 * window + k, power);
+                    power = mulmod(power, root, Extension.PRIME);
+                }
+            }
+        }
+    }
+
+    /// Raise the root of a table to an exponent below 2^24.
+    function rootPower(uint256 table, uint256 exponent) internal pure returns (uint256 result) {
         assembly ("memory-safe") {
-            result := 1
-            for { table := add(table, shl(5, logSize)) } exponent { table := sub(table, 32) } {
-                if and(exponent, 1) { result := mulmod(result, mload(table), 0x7f000001) }
-                exponent := shr(1, exponent)
+            result := mload(add(table, shl(5, and(exponent, 15))))
+            for { exponent := shr(4, exponent) } exponent { exponent := shr(4, exponent) } {
+                table := add(table, 512)
+                result := mulmod(result, mload(add(table, shl(5, and(exponent, 15)))), 0x7f000001)
+            }
+        }
+    }
+
+    /// Write the inverses of so many base elements, none of them zero.
+    function invertPoints(uint256 points, uint256 inverses, uint256 count) internal pure {
+        unchecked {
+            uint256 running = 1;
+            for (uint256 k = 0; k < count; ++k) {
+                Memory.set(inverses, k, running);
+                running = mulmod(running, Memory.get(points, k), Extension.PRIME);
+            }
+            running = Extension.baseInverse(running);
+            for (uint256 k = count; k != 0;) {
+                --k;
+                Memory.set(inverses, k, mulmod(running, Memory.get(inverses, k), Extension.PRIME));
+                running = mulmod(running, Memory.get(points, k), Extension.PRIME);
             }
         }
     }
@@ -57,6 +89,16 @@ library Folding {
                 Memory.set(table, k, value);
                 value = mulmod(value, Memory.get(inverseRoots, 3), Extension.PRIME);
             }
+        }
+    }
+
+    /// The root of order 2^logArity, raised to a power below that: minus the inverse root of half a turn more or less.
+    function chosenRoot(uint256 table, uint256 logArity, uint256 chosen) internal pure returns (uint256) {
+        unchecked {
+            // The table holds four inverse powers of the root of order 8; the other four are their opposites.
+            uint256 place = (8 - (chosen << (3 - logArity))) & 7;
+            uint256 root = Memory.get(table, place & 3);
+            return place > 3 ? Extension.PRIME - root : root;
         }
     }
 

@@ -8,12 +8,13 @@ import {Reason, demand} from "./StarkRefusal.sol";
 struct Segment {
     /// log2 of the nodes of the layer that it is mixed into.
     uint256 level;
+    /// Why a tree is refused whose tallest segment this is.
+    Reason reason;
     uint256 columns;
-    /// Two wide words for each column, and for each eighth column none beyond: the weights of a batch; zero: a fold.
+    /// The weights of a batch, zero in a fold: two wide words for each column of as many whole groups of eight as the
+    /// columns take, or four where columns are opened at the next row too (zero for those that are not).
     uint256 weights;
-    uint256 nextCount;
-    /// Three words for each column that is opened at the next row too: its offset in a row, and its weight.
-    uint256 nextAt;
+    bool hasNext;
     /// For a batch four words for each row (the sums at the point and at the next), for a fold where the row stands.
     uint256 target;
     /// Rows met so far.
@@ -53,8 +54,7 @@ library KeccakTree {
         Reading memory reading,
         Segment[] memory segments,
         Ways memory ways,
-        uint256 root,
-        Reason reason
+        uint256 root
     ) internal pure {
         unchecked {
             uint256 logSize = segments[0].level;
@@ -87,7 +87,7 @@ library KeccakTree {
                     node = mixed(reading, segments, node, level);
                 }
             }
-            demand((node ^ root) >> 48 == 0, reason);
+            demand((node ^ root) >> 48 == 0, segments[0].reason);
         }
     }
 
@@ -188,8 +188,12 @@ library KeccakTree {
                 Memory.set(target, segment.met, cursor);
             } else {
                 target += 128 * segment.met;
-                demand(addRow(cursor, columns, segment.weights, target), Reason.NonCanonicalElement);
-                addNext(cursor, segment.nextAt, segment.nextCount, target + 64);
+                demand(
+                    segment.hasNext
+                        ? addRowTwice(cursor, columns, segment.weights, target)
+                        : addRow(cursor, columns, segment.weights, target),
+                    Reason.NonCanonicalElement
+                );
             }
             segment.met += 1;
             assembly ("memory-safe") {
@@ -269,18 +273,48 @@ library KeccakTree {
         }
     }
 
-    /// Add weight times element for the columns that are opened at the next row too.
-    function addNext(uint256 cursor, uint256 entries, uint256 count, uint256 target) private pure {
+    /// The same with two weights for every element, and two sums.
+    function addRowTwice(uint256 cursor, uint256 columns, uint256 weights, uint256 target)
+        private
+        pure
+        returns (bool holds)
+    {
         assembly ("memory-safe") {
+            let gap := 0x00ffffff00ffffff00ffffff00ffffff00ffffff00ffffff00ffffff00ffffff
+            let found := 0
             let low := mload(target)
             let high := mload(add(target, 32))
-            for { let end := add(entries, mul(96, count)) } lt(entries, end) { entries := add(entries, 96) } {
-                let v := shr(224, calldataload(add(cursor, mload(entries))))
-                low := add(low, mul(v, mload(add(entries, 32))))
-                high := add(high, mul(v, mload(add(entries, 64))))
+            let nextLow := mload(add(target, 64))
+            let nextHigh := mload(add(target, 96))
+            for {} columns {} {
+                let w := calldataload(cursor)
+                switch lt(columns, 8)
+                case 0 { columns := sub(columns, 8) }
+                default {
+                    w := and(w, not(shr(shl(5, columns), not(0))))
+                    columns := 0
+                }
+                found := or(found, or(w, add(w, gap)))
+                cursor := add(cursor, 32)
+                for { let end := add(weights, 0x400) } lt(weights, end) { weights := add(weights, 0x100) } {
+                    let v := shr(224, w)
+                    low := add(low, mul(v, mload(weights)))
+                    high := add(high, mul(v, mload(add(weights, 0x20))))
+                    nextLow := add(nextLow, mul(v, mload(add(weights, 0x40))))
+                    nextHigh := add(nextHigh, mul(v, mload(add(weights, 0x60))))
+                    v := and(shr(192, w), 0xffffffff)
+                    low := add(low, mul(v, mload(add(weights, 0x80))))
+                    high := add(high, mul(v, mload(add(weights, 0xa0))))
+                    nextLow := add(nextLow, mul(v, mload(add(weights, 0xc0))))
+                    nextHigh := add(nextHigh, mul(v, mload(add(weights, 0xe0))))
+                    w := shl(64, w)
+                }
             }
             mstore(target, low)
             mstore(add(target, 32), high)
+            mstore(add(target, 64), nextLow)
+            mstore(add(target, 96), nextHigh)
+            holds := iszero(and(found, 0x8000000080000000800000008000000080000000800000008000000080000000))
         }
     }
 

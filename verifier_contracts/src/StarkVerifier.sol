@@ -81,7 +81,7 @@ contract StarkVerifier is IVerifier {
         uint256 sums;
         uint256 claim;
         uint256 nextClaim;
-        uint256 next;
+        bool hasNext;
     }
 
     /// A word of the low-degree test at the positions of the queries: one leaf for each that differs.
@@ -398,27 +398,19 @@ contract StarkVerifier is IVerifier {
             uint256 d = run.description;
             uint256 count = d.head(CircuitDescription.HEIGHTS);
             uint256 heights = d + d.head(CircuitDescription.HEIGHT_LIST);
-            uint256 differences = Memory.allocate(count + 1);
             for (uint256 k = 0; k < count; ++k) {
-                uint256 lastRow = Memory.get(run.inverseRoots, (heights + k).number(1));
-                Memory.set(differences, k, Extension.lessBase(run.point, lastRow));
-            }
-            Memory.set(differences, count, Extension.lessBase(run.point, 1));
-            uint256 transitions = Memory.allocate(count);
-            for (uint256 k = 0; k < count; ++k) {
-                Memory.set(transitions, k, Memory.get(differences, k));
-            }
-            // Soundness: dividing refuses a point on a row, where any quotient would do.
-            demand(Extension.invertAll(differences, count + 1), Reason.OutOfDomainPointInDomain);
-            for (uint256 k = 0; k < count; ++k) {
-                uint256 raised = Extension.raisedToTwoPower(run.point, (heights + k).number(1));
+                uint256 logHeight = (heights + k).number(1);
+                uint256 raised = Extension.raisedToTwoPower(run.point, logHeight);
                 uint256 vanishing = Extension.lessBase(raised, 1);
+                // Soundness: a point on a row is refused: any quotient would do there.
                 demand(vanishing != 0, Reason.OutOfDomainPointInDomain);
+                uint256 fromLast = Extension.lessBase(run.point, Memory.get(run.inverseRoots, logHeight));
                 fill(run, raised);
                 fill(run, vanishing);
-                fill(run, Extension.product(vanishing, Memory.get(differences, count)));
-                fill(run, Extension.product(vanishing, Memory.get(differences, k)));
-                fill(run, Memory.get(transitions, k));
+                // The point is on no row, so it is neither on the first one nor on the last.
+                fill(run, Extension.product(vanishing, Extension.inverse(Extension.lessBase(run.point, 1))));
+                fill(run, Extension.product(vanishing, Extension.inverse(fromLast)));
+                fill(run, fromLast);
             }
         }
     }
@@ -484,11 +476,12 @@ contract StarkVerifier is IVerifier {
             leaves.words = Memory.allocate(count);
             leaves.points = Memory.allocate(count);
             leaves.inverses = Memory.allocate(count);
+            uint256 table = Folding.powerTable(run.roots, logSize);
             for (uint256 leaf = 0; leaf < count; ++leaf) {
                 uint256 position = reversed(Memory.get(keys, leaf), logSize);
-                Memory.set(leaves.points, leaf, Folding.rootPower(run.roots, logSize, position));
-                Memory.set(leaves.inverses, leaf, Folding.rootPower(run.inverseRoots, logSize, position));
+                Memory.set(leaves.points, leaf, Folding.rootPower(table, position));
             }
+            Folding.invertPoints(leaves.points, leaves.inverses, count);
         }
     }
 
@@ -529,7 +522,8 @@ contract StarkVerifier is IVerifier {
                     root = sentNode(run.phaseRoots + NODE_BYTES * root);
                 }
                 Ways memory ways = KeccakTree.above(leaves.ways, leaves.logSize - segments[0].level);
-                KeccakTree.check(run.trees, segments, ways, root, reason);
+                segments[0].reason = reason;
+                KeccakTree.check(run.trees, segments, ways, root);
             }
         }
     }
@@ -544,22 +538,27 @@ contract StarkVerifier is IVerifier {
             Batch memory batch = batches[(cursor + 1).number(1)];
             segment.level = cursor.number(1);
             segment.columns = (cursor + 2).number(2);
-            segment.nextCount = (cursor + 4).number(2);
             segment.target = batch.sums;
+            uint256 nextCount = (cursor + 4).number(2);
             cursor += 6;
+            uint256 stride = 64;
+            if (nextCount != 0) {
+                segment.hasNext = true;
+                batch.hasNext = true;
+                stride = 128;
+            }
             // Rows are read eight columns at a time.
-            segment.weights = Memory.allocate(2 * ((segment.columns + 7) & ~uint256(7)));
+            uint256 weights = Memory.allocate((stride / 32) * ((segment.columns + 7) & ~uint256(7)));
+            segment.weights = weights;
             for (uint256 k = 0; k < segment.columns; ++k) {
-                Extension.widen(segment.weights + 64 * k, Memory.get(run.powers, cursor.number(2)));
+                Extension.widen(weights + stride * k, Memory.get(run.powers, cursor.number(2)));
                 cursor += 2;
             }
-            segment.nextAt = Memory.allocate(3 * segment.nextCount);
-            for (uint256 k = 0; k < segment.nextCount; ++k) {
-                Memory.set(segment.nextAt, 3 * k, 4 * cursor.number(2));
-                Extension.widen(segment.nextAt + 96 * k + 32, Memory.get(run.powers, (cursor + 2).number(2)));
+            for (; nextCount != 0; --nextCount) {
+                uint256 power = Memory.get(run.powers, (cursor + 2).number(2));
+                Extension.widen(weights + 128 * cursor.number(2) + 64, power);
                 cursor += 4;
             }
-            batch.next += segment.nextCount;
             return cursor;
         }
     }
@@ -568,16 +567,18 @@ contract StarkVerifier is IVerifier {
     function deepValues(Run memory run, Batch memory batch, Leaves memory leaves, uint256 target) private pure {
         unchecked {
             uint256 count = leaves.ways.count;
-            uint256 nextPoint =
-                Extension.product(run.point, Memory.get(run.roots, batch.logHeight) << 204);
-            uint256 sides = batch.next == 0 ? 1 : 2;
-            uint256 inverses = Memory.allocate(sides * count);
+            uint256 nextPoint = Extension.scaled(run.point, Memory.get(run.roots, batch.logHeight));
+            uint256 sides = batch.hasNext ? 2 : 1;
+            uint256 places = Memory.allocate(count);
             for (uint256 leaf = 0; leaf < count; ++leaf) {
-                uint256 place = mulmod(Memory.get(leaves.points, leaf), GENERATOR, Extension.PRIME);
-                Memory.set(inverses, leaf, Extension.lessBase(run.point, place));
-                if (sides == 2) Memory.set(inverses, count + leaf, Extension.lessBase(nextPoint, place));
+                Memory.set(places, leaf, mulmod(Memory.get(leaves.points, leaf), GENERATOR, Extension.PRIME));
             }
-            demand(Extension.invertAll(inverses, sides * count), Reason.OutOfDomainPointInDomain);
+            uint256 inverses = Memory.allocate(sides * count);
+            bool misses = Extension.invertDifferences(run.point, places, count, inverses);
+            if (sides == 2) {
+                misses = Extension.invertDifferences(nextPoint, places, count, inverses + 32 * count) && misses;
+            }
+            demand(misses, Reason.OutOfDomainPointInDomain);
             uint256 sums = batch.sums;
             for (uint256 leaf = 0; leaf < count; ++leaf) {
                 uint256 sum = Extension.narrow(Memory.get(sums, 0), Memory.get(sums, 1));
@@ -608,7 +609,8 @@ contract StarkVerifier is IVerifier {
             segment.level = logRows;
             segment.columns = 5 << arity;
             segment.target = Memory.allocate(rows.count);
-            KeccakTree.check(run.trees, segments, rows, sentNode(fold.root), Reason.FoldRowNotInTree);
+            segment.reason = Reason.FoldRowNotInTree;
+            KeccakTree.check(run.trees, segments, rows, sentNode(fold.root));
             uint256 maps = Memory.allocate(Extension.MAP_BYTES / 32 * arity);
             for (uint256 k = 0; k < arity; ++k) {
                 Extension.writeMap(
@@ -628,8 +630,7 @@ contract StarkVerifier is IVerifier {
                 );
                 // The first leaf of a row goes on for all of them; it is never behind the one that is overwritten.
                 uint256 inverse = Memory.get(leaves.inverses, leaf);
-                uint256 first =
-                    mulmod(inverse, Folding.rootPower(run.roots, arity, chosen), Extension.PRIME);
+                uint256 first = mulmod(inverse, Folding.chosenRoot(divisors, arity, chosen), Extension.PRIME);
                 Memory.set(leaves.points, row, Folding.raisedToTwoPower(Memory.get(leaves.points, leaf), arity));
                 Memory.set(leaves.inverses, row, Folding.raisedToTwoPower(inverse, arity));
                 if (leaf == 0 || key >> arity != Memory.get(leaves.ways.keys, leaf - 1) >> arity) {
