@@ -10,6 +10,8 @@ import click
 from cli import Refused, json_option, print_json, progress_on_stderr
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rollup.batch import Batch
     from rollup.node.demo_report import DemoReport, Owner
     from rollup.node.ports import Attested
@@ -58,11 +60,12 @@ def command(seed: int, has_proofs: bool, as_json: bool) -> None:
         raise Refused("the books do not balance")
 
 
-def attest(before: State, batch: Batch) -> Attested:
-    """Prove a batch, verify the proof against a statement of its own, and say what it took."""
+def attest(before: State, batch: Batch, words: Sequence[int]) -> Attested:
+    """Prove a batch, verify the proof against the contract's statement of it, and say what it took."""
     from time import perf_counter
 
     from circuits.machine import prove_batch
+    from circuits.statement import BatchStatement
     from circuits.verifying import verify_batch
     from prover.hash.poseidon import POSEIDON16_20
     from rollup.batch import RejectedBatch, apply_batch
@@ -78,7 +81,7 @@ def attest(before: State, batch: Batch) -> Attested:
     began = perf_counter()
     proved = prove_batch(before, batch, tree, outcome)
     made = perf_counter()
-    bits = verify_batch(proved.statement, proved.content).minimum
+    bits = verify_batch(BatchStatement.from_words(words), proved.content).minimum
     return Attested(batch.number, made - began, perf_counter() - made, len(proved.content), bits)
 
 

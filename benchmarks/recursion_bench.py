@@ -11,13 +11,23 @@ from benchmarks.prover_bench import run_child
 from cli import json_option, print_json
 
 DEFAULT_PRESET = "poseidon-100-rate-8"
-"""A third of the queries less than at rate 1/4, so the first step verifies a third less."""
+"""A third of the queries less than at rate 1/4, so the first step has a third less to verify."""
 
 
 @click.command()
+@click.option(
+    "--trades",
+    default=None,
+    type=click.IntRange(1, 16384),
+    help="Begin with a clearing batch of so many trades, not with an example circuit.",
+)
 @click.option("--workload", default="poseidon-batch", show_default=True, help="An example circuit's name.")
 @click.option(
-    "--log-size", default=14, show_default=True, type=click.IntRange(5, 20), help="log2 of the base's rows."
+    "--log-size",
+    default=12,
+    show_default=True,
+    type=click.IntRange(5, 20),
+    help="log2 of the example's rows.",
 )
 @click.option(
     "--preset", default=DEFAULT_PRESET, show_default=True, help="The base proof's, over Poseidon trees."
@@ -34,14 +44,20 @@ DEFAULT_PRESET = "poseidon-100-rate-8"
 )
 @json_option
 def command(
-    workload: str, log_size: int, preset: str, threads: int | None, repeats: int, as_json: bool
+    trades: int | None,
+    workload: str,
+    log_size: int,
+    preset: str,
+    threads: int | None,
+    repeats: int,
+    as_json: bool,
 ) -> None:
-    """Prove an example circuit, then that its proof verifies, down to the terminal proof for a contract.
+    """Prove a batch or an example, then that its proof verifies, down to the terminal proof for a contract.
 
     \b
     Examples:
       clearing bench recursion
-      clearing bench recursion --log-size 12 --json
+      clearing bench recursion --trades 4096 --json
       clearing bench recursion --workload memory --preset poseidon-100-rate-16 --repeats 1
     """  # noqa: D301 - the backspace is click's own mark for a paragraph that is not rewrapped
     from benchmarks.examples.catalogue import EXAMPLES
@@ -56,7 +72,8 @@ def command(
         raise click.UsageError(f"a circuit verifies proofs with {', '.join(usable)}, not {preset!r}")
     result = run_child(
         "benchmarks.recursion_run",
-        *("--workload", workload, "--log-size", str(log_size), "--preset", preset),
+        *("--trades", str(trades or 0), "--workload", workload, "--log-size", str(log_size)),
+        *("--preset", preset),
         *("--threads", str(threads or default_threads()), "--repeats", str(repeats)),
     )
     result["machine"] = asdict(describe())
@@ -69,8 +86,9 @@ def command(
 
 def describe_result(result: dict[str, Any]) -> list[str]:
     """A table of the steps and the figures of the whole."""
+    size = f"{result['trades']} trades" if "trades" in result else f"2^{result['log_size']} rows"
     lines = [
-        f"{result['workload']}, 2^{result['log_size']} rows, {result['parameters']}, {result['threads']} threads",
+        f"{result['workload']}, {size}, {result['parameters']}, {result['threads']} threads",
         f"  {'step':<12} {'rows':>8} {'columns':>8} {'seconds':>8} {'bytes':>9} {'bits':>6}",
     ]
     lines += [

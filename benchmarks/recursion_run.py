@@ -5,50 +5,88 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from benchmarks.prover_run import peak_bytes
+from prover.recursion.chain import StepFigures, bits_of_chain, figures_of, make_chain, prove_chain
+from prover.stark.encoding import NumberProof
+from prover.stark.key import VerificationKey
 
 
-def measure(workload: str, log_size: int, preset: str, threads: int, repeats: int) -> dict[str, Any]:
-    """Prove the base once, then the whole chain `repeats` times in a warm process; the fastest run counts."""
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A base proof, and what it cost."""
+
+    key: VerificationKey
+    statement: list[int]
+    messages: NumberProof
+    figures: StepFigures
+
+
+def example_base(workload: str, log_size: int, preset: str, threads: int) -> Base:
+    """A proof of an example circuit."""
     from benchmarks.examples.catalogue import EXAMPLES
     from prover.parameters import PRESETS
-    from prover.progress import Stages
-    from prover.recursion.chain import bits_of_chain, figures_of, make_chain, prove_chain
     from prover.stark.prover import prove
     from prover.stark.proving_key import make_proving_key
-    from prover.stark.verify import verify_messages
 
-    example, parameters = EXAMPLES[workload], PRESETS[preset]
+    example = EXAMPLES[workload]
     key = make_proving_key(
-        example.circuit(), example.log_heights(log_size), parameters, example.preprocessed(), threads=threads
+        example.circuit(),
+        example.log_heights(log_size),
+        PRESETS[preset],
+        example.preprocessed(),
+        threads=threads,
     )
     filled = example.fill(log_size, 1, threads)
     start = time.perf_counter()
     base = prove(key, filled.traces, filled.statement, threads=threads)
     seconds = time.perf_counter() - start
-    first = figures_of("base", key.verification, filled.statement, base, seconds=seconds)
+    statement = list(filled.statement)
+    figures = figures_of("base", key.verification, statement, base, seconds=seconds)
+    return Base(key.verification, statement, base.messages, figures)
+
+
+def batch_base(trades: int, preset: str, threads: int) -> Base:
+    """A proof of a batch of so many trades."""
+    from benchmarks.batch_run import prepare
+    from circuits.machine import batch_key, prove_batch
+    from prover.stark.encoding import decode_proof
+    from prover.stark.prover import Proved
+
+    work = prepare(trades, trades)
     start = time.perf_counter()
-    chain = make_chain(key.verification, threads=threads)
+    proved = prove_batch(work.before, work.batch, work.tree, work.outcome, preset=preset, threads=threads)
+    seconds = time.perf_counter() - start
+    key = batch_key(proved.shape.name, preset).verification
+    decoded = decode_proof(key, proved.content)
+    statement = list(proved.statement.elements)
+    again = Proved(decoded.proof, decoded.positions)
+    return Base(key, statement, decoded.proof, figures_of("base", key, statement, again, seconds=seconds))
+
+
+def measure(base: Base, threads: int, repeats: int) -> dict[str, Any]:
+    """Prove the whole chain `repeats` times in a warm process; the fastest run counts."""
+    from prover.progress import Stages
+    from prover.stark.verify import verify_messages
+
+    start = time.perf_counter()
+    chain = make_chain(base.key, threads=threads)
     key_seconds = time.perf_counter() - start
     runs, stages, cpu = [], [], []
     for _ in range(repeats + 1):
         stages.append(Stages())
         begin = time.process_time()
-        runs.append(prove_chain(chain, filled.statement, base.messages, threads=threads, stages=stages[-1]))
+        runs.append(prove_chain(chain, base.statement, base.messages, threads=threads, stages=stages[-1]))
         cpu.append(time.process_time() - begin)
     accepted = verify_messages(chain.terminal, runs[-1].statement, runs[-1].proved.messages)
     # The first run compiles or loads the kernels.
     totals = [sum(step.seconds for step in run.figures) for run in runs]
     best = min(range(1, len(runs)), key=totals.__getitem__)
-    figures = (first, *runs[best].figures)
+    figures = (base.figures, *runs[best].figures)
     terminal = figures[-1]
     return {
-        "workload": workload,
-        "log_size": log_size,
-        "parameters": preset,
         "threads": threads,
         "repeats": repeats,
         "recursion_seconds": totals[best],
@@ -70,13 +108,20 @@ def measure(workload: str, log_size: int, preset: str, threads: int, repeats: in
 def main() -> None:
     """Read the arguments, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--workload", required=True)
-    parser.add_argument("--log-size", type=int, required=True)
+    parser.add_argument("--trades", type=int, default=0, help="A batch of so many trades; 0: an example.")
+    parser.add_argument("--workload", default="poseidon-batch")
+    parser.add_argument("--log-size", type=int, default=12)
     parser.add_argument("--preset", required=True)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--repeats", type=int, required=True)
     chosen = parser.parse_args()
-    result = measure(chosen.workload, chosen.log_size, chosen.preset, chosen.threads, chosen.repeats)
+    if chosen.trades:
+        base = batch_base(chosen.trades, chosen.preset, chosen.threads)
+        about: dict[str, Any] = {"workload": "clearing-batch", "trades": chosen.trades}
+    else:
+        base = example_base(chosen.workload, chosen.log_size, chosen.preset, chosen.threads)
+        about = {"workload": chosen.workload, "log_size": chosen.log_size}
+    result = {**about, "parameters": chosen.preset, **measure(base, chosen.threads, chosen.repeats)}
     print(json.dumps(result))
 
 

@@ -29,6 +29,7 @@ from circuits.buses import (
     SIXTEEN_BITS,
     SPONGE,
     STEP_CLOCKS,
+    TWO_BYTES,
 )
 from circuits.claims import WORDS as CLAIM_WORDS
 from circuits.gadgets.carries import Carries
@@ -88,6 +89,9 @@ DIGESTS: Final = (
     *(f"old digest {i}" for i in range(DIGEST_LENGTH)),
     *(f"new digest {i}" for i in range(DIGEST_LENGTH)),
 )
+_LENGTH_SCALE: Final = 4
+"""The upper limb of the data's length times this is looked up too: the length lies below 2^30, far below the prime."""
+
 _CHECKED_PUBLIC: Final = (
     *statement.NUMBER,
     *statement.QUEUE_START,
@@ -118,10 +122,14 @@ def constrain(air: AirBuilder) -> None:
 
     air.assert_equal("the data is calldata", air.public("data kind"), statement.DATA_KIND_CALLDATA)
     checked = [air.public(name) for name in _CHECKED_PUBLIC]
-    # Soundness: memory holds the treasury as one number; limbs that lend to each other would hash to a root of which
-    # nobody who rebuilds the state from the data knows the leaf.
-    for value in (*checked, items, records, claims, *length, *new_treasury):
+    for value in (*checked, items, records, claims, *length, new_treasury[0]):
         air.send(SIXTEEN_BITS, [value])
+    # Soundness: memory holds the treasury as one number; limbs that lend to each other, or that are the number's and
+    # the prime's sum, would hash to a root of which nobody who rebuilds the state from the data knows the leaf.
+    air.send(TWO_BYTES, [new_treasury[1], 0])
+    # Soundness: the statement's length is one element, and 32 bits spell it plus the prime too; data with that header
+    # would be proved, and nobody could read them.
+    air.send(SIXTEEN_BITS, [length[1] * _LENGTH_SCALE])
     air.assert_boolean("the number's limbs carry or not", number_carry)
     _assert_step(air, "the batch number", old_number, 1, number, number_carry)
     air.assert_boolean("the queue's limbs carry or not", queue_carry)

@@ -7,14 +7,25 @@ The last word of the contract's statement, the digest of the key, is not among t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from rollup.binding import DataBinding, ExtensionElement
+from prover.hash.poseidon import DIGEST_LENGTH
+from rollup.binding import EXTENSION_DEGREE, DataBinding, ExtensionElement
 from rollup.codec import DATA_VERSION
 from rollup.state import Deployment
 from rollup.state_tree import Digest
-from rollup.units import BatchNumber, DataLength, QueuePosition, Time, Version, limbs_of
+from rollup.units import (
+    Address,
+    BatchNumber,
+    ChainId,
+    DataLength,
+    QueuePosition,
+    Time,
+    Version,
+    limbs_of,
+)
 
 DATA_KIND_CALLDATA: Final = 0
 """The data stands in transactions' calldata; other kinds may come."""
@@ -55,6 +66,11 @@ PUBLIC_NAMES: Final = (
     *PARAMETERS_VERSION,
 )
 """Every public value, in order."""
+
+
+def _unpacked(word: int, count: int) -> tuple[int, ...]:
+    """The field elements of one word, 32 bits each, the first one lowest."""
+    return tuple(word >> 32 * place & 0xFFFF_FFFF for place in range(count))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +114,33 @@ class BatchStatement:
             *queue,
             time,
             parameters_version,
+        )
+
+    @classmethod
+    def from_words(cls, words: Sequence[int]) -> BatchStatement:
+        """Read the contract's statement of a batch: sixteen words, the last of which names the key.
+
+        Whoever verifies for Ethereum takes these words, and none from the prover.
+        """
+        version, chain, contract, number, old_root, new_root, kind, length, digest, point, value, *rest = (
+            words
+        )
+        queue_start, queue_end, time, parameters_version, _ = rest
+        if version != DATA_VERSION or kind != DATA_KIND_CALLDATA:
+            raise ValueError(f"data of version {version} and kind {kind} is not what these circuits prove")
+        return cls(
+            Deployment(ChainId(chain), Address(contract)),
+            BatchNumber(number),
+            _unpacked(old_root, DIGEST_LENGTH),
+            _unpacked(new_root, DIGEST_LENGTH),
+            DataLength(length),
+            _unpacked(digest, DIGEST_LENGTH),
+            _unpacked(point, EXTENSION_DEGREE),
+            _unpacked(value, EXTENSION_DEGREE),
+            QueuePosition(queue_start),
+            QueuePosition(queue_end),
+            Time(time),
+            Version(parameters_version),
         )
 
     @property

@@ -296,7 +296,8 @@ class _Story:
         with DataDirectory(self.folder / "node") as directory:
             for before, batch in batches_to_prove(directory, SepticSchnorr()):
                 self.show(stage, (batch.number - 1) / last)
-                self.attested.append(attester(before, batch))
+                words = self.house.contract.functions.statement(batch.number).call()
+                self.attested.append(attester(before, batch, words))
         self.show(stage, 1.0)
 
     def report(self, began: float) -> DemoReport:

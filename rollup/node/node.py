@@ -12,6 +12,7 @@ from typing import Any
 
 from eth_account.signers.local import LocalAccount
 
+from rollup.node.background import BackgroundProver, ProvingSettings
 from rollup.node.bridge import Bridge, BridgeSettings
 from rollup.node.chain_rpc import serve_chain
 from rollup.node.ethereum import EmbeddedChain, Ethereum
@@ -30,6 +31,8 @@ class NodeSettings:
     sequencer: SequencerSettings = field(default_factory=SequencerSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
     bridge: BridgeSettings = field(default_factory=BridgeSettings)
+    proving: ProvingSettings | None = None
+    """How batches are proved beside the node; None: they are not."""
     chain_port: int | None = 8545
     """Where the embedded chain answers on loopback; None keeps it to this process."""
 
@@ -73,9 +76,15 @@ async def run_node(
     bridge = Bridge(venue.ethereum, venue.contract, venue.sequencer_key, settings.bridge)
     sequencer = Sequencer(DataDirectory(path), venue.genesis, venue.ethereum, bridge, settings.sequencer)
     runners = []
-    bridging: asyncio.Task[None] | None = None
+    beside: list[asyncio.Task[None]] = []
     try:
         await sequencer.start()
+        if settings.proving is not None:
+            checkpoints = sequencer.directory.checkpoints
+            prover = BackgroundProver(path, checkpoints, settings.proving, sequencer.tell_of_batch)
+            sequencer.prover = prover
+            beside.append(asyncio.create_task(prover.run(), name="prover"))
+            beside[-1].add_done_callback(_note_end)
         runners.append(await serve(sequencer, settings.server))
         host = f"[{settings.server.host}]" if ":" in settings.server.host else settings.server.host
         url = f"http://{host}:{port_of(runners[0])}"
@@ -84,12 +93,13 @@ async def run_node(
             runners.append(await serve_chain(venue.ethereum, LOOPBACK, settings.chain_port))
             chain_url = f"http://{LOOPBACK}:{port_of(runners[1])}"
         bridging = asyncio.create_task(bridge.run(sequencer), name="bridge")
+        beside.append(bridging)
         started(Running(sequencer, bridge, url, chain_url))
         await _until_stopped(stop, sequencer, bridging)
     finally:
-        if bridging is not None:
-            bridging.cancel()
-            await asyncio.gather(bridging, return_exceptions=True)
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
         for runner in reversed(runners):
             await runner.cleanup()
         await sequencer.stop()
@@ -97,6 +107,12 @@ async def run_node(
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
         logger.info("stopped at input %d", sequencer.engine.sequence)
+
+
+def _note_end(task: asyncio.Task[None]) -> None:
+    """Say that nothing is proved any more; people can trade all the same, and a restart proves what is missing."""
+    if not task.cancelled() and task.exception() is not None:
+        logger.error("batches are not proved any more: %r", task.exception())
 
 
 async def _until_stopped(stop: asyncio.Event, sequencer: Sequencer, bridging: asyncio.Task[None]) -> None:

@@ -18,6 +18,7 @@ from rollup.units import WIDTH_BITS
 _WHOLE: Json = {"type": "integer"}
 _TEXT: Json = {"type": "string"}
 _NULLABLE_TEXT: Json = {"type": ["string", "null"]}
+_NULLABLE_NUMBER: Json = {"type": ["number", "null"]}
 _NULLABLE_WHOLE: Json = {"type": ["integer", "null"]}
 
 
@@ -55,6 +56,7 @@ def _schemas() -> Json:
         "root": _NULLABLE_TEXT,
         "stage": _TEXT,
     }
+    proof = {"proof": _TEXT, "proof_seconds": _NULLABLE_NUMBER, "proof_bytes": _NULLABLE_WHOLE}
     trade = _of(
         channel=_TEXT,
         sequence=_WHOLE,
@@ -114,6 +116,7 @@ def _schemas() -> Json:
             batch=_WHOLE,
             root=_NULLABLE_TEXT,
             restart=_NULLABLE_TEXT,
+            proving={"type": ["object", "null"]},
         ),
         "Parameters": _of(
             chain=_WHOLE,
@@ -130,9 +133,14 @@ def _schemas() -> Json:
         "Groups": _of(groups=_list(group)),
         "Book": _of(sequence=_WHOLE, **series, bids=_list(level), asks=_list(level)),
         "Trades": _of(trades=_list(trade)),
-        "Batches": _of(batches=_list(_of(**batch))),
+        "Batches": _of(batches=_list(_of(**batch, **proof))),
         "Batch": _of(
-            **batch, queue_start=_WHOLE, queue_items=_WHOLE, records={"type": "object"}, claims=_list(claim)
+            **batch,
+            **proof,
+            queue_start=_WHOLE,
+            queue_items=_WHOLE,
+            records={"type": "object"},
+            claims=_list(claim),
         ),
         "Account": _of(
             account=_WHOLE,

@@ -50,6 +50,6 @@ class Attested:
 class Attester(Protocol):
     """Proves a batch and verifies the proof; who knows the circuits hands it in."""
 
-    def __call__(self, before: State, batch: Batch) -> Attested:
-        """Say what it took, or raise if the batch cannot be proved."""
+    def __call__(self, before: State, batch: Batch, words: Sequence[int]) -> Attested:
+        """Say what it took; raise if there is no proof of what the contract's statement, these words, says."""
         ...

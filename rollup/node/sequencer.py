@@ -26,6 +26,7 @@ from prover.hash.poseidon import POSEIDON16_20
 from rollup.events import PriceFixed
 from rollup.fields import packed_bytes
 from rollup.instruments import Group, group_of
+from rollup.node.background import BackgroundProver, ProofState
 from rollup.node.effects import Effects, SealedBatch
 from rollup.node.engine import Engine, Limits, Reason
 from rollup.node.feed import Feed, News
@@ -138,6 +139,8 @@ class Sequencer:
         self.engine = Engine(genesis, self.check, self.settings.limits)
         self.root: Digest | None = None
         self.restart: Restart | None = None
+        self.prover: BackgroundProver | None = None
+        """Who proves what is closed here, if anybody does."""
         self._genesis = genesis
         self._tree: StateTree | None = None
         self._waiting: deque[_Waiting] = deque()
@@ -502,16 +505,26 @@ class Sequencer:
             await loop.run_in_executor(self._hashing, self._write_down, waiting)
             self.metrics.timing("checkpoint", perf_counter() - began)
             self.metrics.count("batches")
-            self.feed.tell(batch_news(waiting, self.root, Stage.SEALED))
+            self.feed.tell(batch_news(waiting, self.root, Stage.SEALED) | self.proof_of(waiting.number))
 
     async def note_stage(self, number: int, stage: Stage) -> None:
         """Note and tell how far a batch has come; the files have one writer, the tree's thread."""
         checkpoints = self.directory.checkpoints
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._hashing, checkpoints.set_stage, number, stage)
-        stored = await asyncio.to_thread(checkpoints.batch, number)
+        await self.tell_of_batch(number)
+
+    async def tell_of_batch(self, number: int) -> None:
+        """Tell how far a batch is, in its stage or in its proof."""
+        stored = await asyncio.to_thread(self.directory.checkpoints.batch, number)
         if stored is not None:
-            self.feed.tell(stored_batch_news(stored))
+            self.feed.tell(stored_batch_news(stored) | self.proof_of(number))
+
+    def proof_of(self, number: int) -> dict[str, object]:
+        """What is told of a batch's proof."""
+        if self.prover is None:
+            return {"proof": ProofState.OFF.value, "proof_seconds": None, "proof_bytes": None}
+        return self.prover.describe_batch(number)
 
     def _write_down(self, sealed: SealedBatch) -> None:
         """Compute a batch's root and write its checkpoint, a piece at a time: the loop goes first."""

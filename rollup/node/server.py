@@ -134,6 +134,7 @@ class Api:
             "batch": int(sequencer.engine.state.system.batch_number),
             "root": root_text(sequencer.root),
             "restart": sequencer.restart.describe() if sequencer.restart else None,
+            "proving": sequencer.prover.describe() if sequencer.prover else None,
         }
         return web.json_response(body, status=503 if failure else 200)
 
@@ -149,6 +150,7 @@ class Api:
             ("batch_bytes", engine.open_length),
             ("waiting", sequencer.waiting),
             ("listeners", len(sequencer.feed)),
+            ("batches_without_proof", sequencer.prover.behind if sequencer.prover else 0),
         ):
             sequencer.metrics.gauge(name, value)
         return web.Response(text=sequencer.metrics.text(), content_type="text/plain")
@@ -192,7 +194,9 @@ class Api:
         count = whole_number(request.query.get("count"), DEFAULT_LIST, MAX_LIST)
         checkpoints = self.sequencer.directory.checkpoints
         stored = await asyncio.to_thread(checkpoints.latest_batches, count)
-        return web.json_response({"batches": [stored_batch_news(one) for one in stored]})
+        proof_of = self.sequencer.proof_of
+        told = [stored_batch_news(one) | proof_of(one.number) for one in stored]
+        return web.json_response({"batches": told})
 
     async def batch(self, request: web.Request) -> web.Response:
         """One batch, its content counted."""
@@ -201,7 +205,7 @@ class Api:
         if stored is None:
             raise RefusedError(Refusal.NOT_FOUND)
         content = answers.batch_content_json(decode_batch(stored.published))
-        return web.json_response(stored_batch_news(stored) | content)
+        return web.json_response(stored_batch_news(stored) | self.sequencer.proof_of(number) | content)
 
     async def batch_data(self, request: web.Request) -> web.Response:
         """The bytes that a batch publishes."""

@@ -25,8 +25,15 @@ Numbers = NDArray[np.int64]
 Place = tuple[int, int]
 """A row and a column of a trace."""
 
+ALONE: Final = "alone"
+"""Nothing else moves: no other table could notice."""
+ELSEWHERE: Final = "with other messages"
+"""All other rules of the table hold, for messages that its neighbours would have to send or take."""
+
 NEWTON_STEPS: Final = 6
-ORDERS_TRIED: Final = 4
+ORDERS_TRIED: Final = 3
+DIRECTIONS_TRIED: Final = 6
+MOST_CELLS: Final = 40
 _TWELFTH: Final = pow(12, PRIME - 2, PRIME)
 _STENCIL: Final = ((1, 8), (-1, -8), (2, -1), (-2, 1))
 """Twelve times the derivative at zero of any polynomial of degree four."""
@@ -48,11 +55,22 @@ class Forged:
     """A trace that breaks one rule and no other."""
 
     deletion: Deletion
+    tier: str
     row: int
     cells: tuple[str, ...]
     """What came free."""
     changes: tuple[tuple[int, int, int], ...]
     """Row, column and new value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A deleted rule among the equations of a site."""
+
+    own: NDArray[np.bool_]
+    """Its own equations, and those of rules that say the same."""
+    exempt: NDArray[np.bool_]
+    """What it alone bounds: counts of the messages that it lets happen once."""
 
 
 @dataclass(frozen=True)
@@ -144,8 +162,9 @@ class Site:
         """The tape at every window for (cells, lanes) values: (windows, planes, lanes)."""
         ground = self.ground
         trace, table = ground.trace, ground.table
-        height, count = trace.shape[1], lanes.shape[1]
-        columns = trace.shape[0]
+        height, used = trace.shape[1], lanes.shape[1]
+        columns, count = trace.shape[0], 1 << (used - 1).bit_length()
+        lanes = np.pad(lanes, ((0, 0), (0, count - used)))
         of_row = {one: lanes[k * columns : (k + 1) * columns] for k, one in enumerate(self.rows)}
         publics = {Cell(CellKind.PUBLIC, place): value for place, value in enumerate(ground.publics)}
         answers = []
@@ -160,7 +179,7 @@ class Site:
             ]
             out = np.empty((ground.tape.planes, 2 * count), np.uint32)
             ground.tape.run(Sources(flat, None, periodic=periodic), publics, out, threads=1)
-            answers.append(decode(out[:, ::2]).astype(np.int64))
+            answers.append(decode(out[:, : 2 * used : 2]).astype(np.int64))
         return np.stack(answers)
 
     def values(self, lanes: Numbers) -> Numbers:
@@ -204,6 +223,28 @@ class Site:
         return bool(same and self.chosen[following][0] == self.chosen[equation][0])
 
     @cached_property
+    def is_message(self) -> NDArray[np.bool_]:
+        """Equations that are values of messages to other tables."""
+        is_value = [
+            kind == "interaction" and self._is_value(equation)
+            for equation, (kind, _) in enumerate(self.owners)
+        ]
+        return np.array(is_value, bool) & ~self.is_range
+
+    def tiers(self) -> list[tuple[str, NDArray[np.bool_], NDArray[np.bool_]]]:
+        """What a forgery may move besides the deleted rule: its name, what it may move, what is kept still at first.
+
+        Values of range look-ups may always move within their range; it is tried first without.
+        """
+        nothing = np.zeros(len(self.owners), bool)
+        return [
+            (ALONE, nothing, ~nothing),
+            (ALONE, nothing, ~self.is_range),
+            (ELSEWHERE, self.is_message, ~self.is_message),
+            (ELSEWHERE, self.is_message, ~self.is_message & ~self.is_range),
+        ]
+
+    @cached_property
     def limit_of(self) -> Numbers:
         """The bound of every range equation, zero elsewhere."""
         limits, interactions = self.ground.limits, self.ground.table.interactions
@@ -213,65 +254,74 @@ class Site:
         ]
         return np.array(bounds, np.int64)
 
-    def breaks_only(self, at: Numbers, own: NDArray[np.bool_], deletion: Deletion) -> bool:
-        """Whether another row breaks the deleted rule and nothing else."""
-        now = self.values(at[:, None])[:, 0]
-        moved = now != self.base
-        in_range = self.is_range & (now < self.limit_of)
-        if (moved & ~own & ~in_range).any():
-            return False
-        if deletion.kind == "range look-up":
-            return bool((own & self.is_range & (now >= self.limit_of)).any())
-        return bool((moved & own).any())
-
-    def forge(self, deletion: Deletion, own: NDArray[np.bool_], random: Random) -> Forged | None:
+    def forge(self, deletion: Deletion, rule: Rule, frees: Sequence[Frees], random: Random) -> Forged | None:
         """Another content of the unknown cells that breaks the deleted rule alone."""
-        for has_ranges in (True, False):
-            kept = ~own & (True if has_ranges else ~self.is_range)
-            found = self._forge_with(deletion, own, kept, random)
-            if found is not None:
-                return found
+        for (tier, may_move, still), freedom in zip(self.tiers(), frees, strict=True):
+            if deletion.kind in {"message", "answer"} and tier == ELSEWHERE:
+                return None
+            kept = still & ~rule.own & ~rule.exempt
+            if not freedom.has(rule.own | (rule.exempt & still), rule.own):
+                continue
+            at = self._forge_within(deletion, rule, may_move | rule.exempt, kept, random)
+            if at is not None:
+                return self._forged(at, deletion, tier)
         return None
 
-    def _forge_with(
-        self, deletion: Deletion, own: NDArray[np.bool_], kept: NDArray[np.bool_], random: Random
-    ) -> Forged | None:
+    def _forge_within(
+        self,
+        deletion: Deletion,
+        rule: Rule,
+        may_move: NDArray[np.bool_],
+        kept: NDArray[np.bool_],
+        random: Random,
+    ) -> Numbers | None:
         rules = _row_basis(self.slope[kept])
         order = list(range(len(self.cells)))
         for _ in range(ORDERS_TRIED):
             random.shuffle(order)
-            directions = list(_directions(rules, order))
-            directions.sort(key=np.count_nonzero)
-            useful = [one for one in directions if (product(self.slope[own], one)).any()]
-            for direction in useful[:6]:
-                found = self._follow(direction, deletion, own, kept)
+            directions = sorted(_directions(rules, order), key=np.count_nonzero)
+            own = self.slope[rule.own]
+            useful = [one for one in directions if product(own, one).any()]
+            for direction in useful[:DIRECTIONS_TRIED]:
+                found = self._follow(direction, deletion, rule, may_move, kept)
                 if found is not None:
                     return found
         return None
 
     def _follow(
-        self, direction: Numbers, deletion: Deletion, own: NDArray[np.bool_], kept: NDArray[np.bool_]
-    ) -> Forged | None:
+        self,
+        direction: Numbers,
+        deletion: Deletion,
+        rule: Rule,
+        may_move: NDArray[np.bool_],
+        kept: NDArray[np.bool_],
+    ) -> Numbers | None:
         cells = np.flatnonzero(direction)
-        scaled = self._scaled(direction)
-        lanes = np.stack([(self.honest + one) % PRIME for one in scaled], axis=1)
-        now = self.values(lanes)
-        moved = now != self.base[:, None]
-        in_range = self.is_range[:, None] & (now < self.limit_of[:, None])
-        bad = (moved & ~own[:, None] & ~in_range).any(axis=0)
-        if deletion.kind == "range look-up":
-            good = (own[:, None] & self.is_range[:, None] & (now >= self.limit_of[:, None])).any(axis=0)
-        else:
-            good = (moved & own[:, None]).any(axis=0)
-        for lane in np.flatnonzero(good & ~bad):
-            return self._forged(lanes[:, lane], deletion)
-        if len(cells) > 40:
+        lanes = np.stack([(self.honest + one) % PRIME for one in self._scaled(direction)], axis=1)
+        for lane in np.flatnonzero(self.breaks_only(lanes, deletion, rule, may_move)):
+            answer: Numbers = lanes[:, lane]
+            return answer
+        if len(cells) > MOST_CELLS:
             return None
         for driver in cells[:3]:
             at = self._newton(lanes[:, 0], int(driver), cells, kept)
-            if at is not None and self.breaks_only(at, own, deletion):
-                return self._forged(at, deletion)
+            if at is not None and self.breaks_only(at[:, None], deletion, rule, may_move)[0]:
+                return at
         return None
+
+    def breaks_only(
+        self, lanes: Numbers, deletion: Deletion, rule: Rule, may_move: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
+        """Whether other contents break the deleted rule and nothing else."""
+        now = self.values(lanes)
+        moved = now != self.base[:, None]
+        in_range = self.is_range[:, None] & (now < self.limit_of[:, None])
+        own, other = rule.own[:, None], ~(rule.own | may_move)[:, None]
+        is_broken = moved & own
+        if deletion.kind == "range look-up":
+            is_broken &= self.is_range[:, None] & ~in_range
+        answer: NDArray[np.bool_] = is_broken.any(axis=0) & ~(moved & other & ~in_range).any(axis=0)
+        return answer
 
     def _scaled(self, direction: Numbers) -> list[Numbers]:
         """Multiples of a direction in which some cell moves by a small step."""
@@ -279,7 +329,9 @@ class Site:
         for cell in np.flatnonzero(direction)[:8]:
             inverse = pow(int(direction[cell]), PRIME - 2, PRIME)
             unit = direction * inverse % PRIME
-            answers += [unit * step % PRIME for step in (1, PRIME - 1, 2, 1 << 16, PRIME - (1 << 16), 1 << 14)]
+            answers += [
+                unit * step % PRIME for step in (1, PRIME - 1, 2, 1 << 16, PRIME - (1 << 16), 1 << 14)
+            ]
         return answers
 
     def _newton(self, at: Numbers, driver: int, cells: Numbers, kept: NDArray[np.bool_]) -> Numbers | None:
@@ -307,14 +359,16 @@ class Site:
             total = (total + weight * self.values(lanes)) % PRIME
         return total * _TWELFTH % PRIME
 
-    def _forged(self, at: Numbers, deletion: Deletion) -> Forged:
+    def _forged(self, at: Numbers, deletion: Deletion, tier: str) -> Forged:
         names = self.ground.table.main_names
         changed = np.flatnonzero(at != self.honest)
         places = [self.cells[cell] for cell in changed]
         first = self.rows[0]
         told = tuple(names[column] + ("" if one == first else " (next row)") for one, column in places)
-        changes = tuple((one, column, int(at[cell])) for cell, (one, column) in zip(changed, places, strict=True))
-        return Forged(deletion, first, told, changes)
+        changes = tuple(
+            (one, column, int(at[cell])) for cell, (one, column) in zip(changed, places, strict=True)
+        )
+        return Forged(deletion, tier, first, told, changes)
 
 
 def _holds(scope: Scope, row: int, height: int) -> bool:
@@ -391,7 +445,7 @@ def product(matrix: Numbers, vector: Numbers) -> Numbers:
 def twins_of(table: Table, publics: Sequence[int]) -> list[int]:
     """For each constraint the first one that says the same, up to a factor: compared at random places."""
     rng = np.random.default_rng(7)
-    count = 12
+    count = 16
     columns = len(table.main_names)
     flat = np.ascontiguousarray(encode(rng.integers(0, PRIME, (columns, 2 * count))))
     periodic = [encode(rng.integers(0, PRIME, 1)) for _ in table.periodic]
@@ -411,3 +465,105 @@ def twins_of(table: Table, publics: Sequence[int]) -> list[int]:
         scaled = line * pow(int(line[0]), PRIME - 2, PRIME) % PRIME
         answers.append(seen.setdefault((constraint.scope, *scaled.tolist()), place))
     return answers
+
+
+class Frees:
+    """Which deletions free a direction at a site: asked of all of them for one elimination."""
+
+    def __init__(self, site: Site, equations: NDArray[np.bool_]) -> None:
+        self._place = {int(one): place for place, one in enumerate(np.flatnonzero(equations))}
+        self._reduced, pivots = _reduce(site.slope[equations].T)
+        self._row_of = {column: row for row, column in enumerate(pivots)}
+        self._free = [column for column in range(self._reduced.shape[1]) if column not in self._row_of]
+
+    def has(self, gone: NDArray[np.bool_], own: NDArray[np.bool_]) -> bool:
+        """Whether the rest leaves a rule a freedom, when these equations are gone: the rule's own and its exempt ones."""
+        rule, rest = self._lines(gone), self._lines(gone & ~own)
+        return len(rule) - _rank(rule) > len(rest) - _rank(rest)
+
+    def _lines(self, equations: NDArray[np.bool_]) -> Numbers:
+        lines = []
+        for one in np.flatnonzero(equations):
+            column = self._place.get(int(one))
+            if column is None:
+                continue
+            if column in self._row_of:
+                lines.append(-self._reduced[self._row_of[column], self._free] % PRIME)
+            else:
+                lines.append(np.array([int(column == free) for free in self._free], np.int64))
+        return np.array(lines, np.int64).reshape(len(lines), len(self._free))
+
+
+def _rank(matrix: Numbers) -> int:
+    return len(_reduce(matrix)[1]) if matrix.size else 0
+
+
+def interesting_rows(ground: Ground, most: int) -> list[int]:
+    """Rows that differ in which cells are zero, the first and the last one among them."""
+    trace = ground.trace
+    height = trace.shape[1]
+    seen: set[bytes] = set()
+    found = []
+    period = max([1, *(len(column.values) for column in ground.table.periodic)])
+    for row in [*range(min(height, 4 * max(period, 64))), height - 1]:
+        pattern = np.minimum(trace[:, row], 2).astype(np.uint8).tobytes()
+        if pattern not in seen:
+            seen.add(pattern)
+            found.append(row)
+    chosen = {0, height - 1, *found[:: max(1, len(found) // most)]}
+    # The fullest rows first: what comes free where much happens says more than what comes free on a dead row.
+    return sorted(chosen, key=lambda row: (-int(np.count_nonzero(trace[:, row])), row))
+
+
+def search(
+    grounds: Sequence[Ground], wanted: Sequence[Deletion], rows: int = 1, most: int = 12, seed: int = 1
+) -> dict[Deletion, Forged]:
+    """Forge for each wanted deletion of one table, on whichever row of whichever trace lets it."""
+    random = Random(seed)
+    twins = twins_of(grounds[0].table, grounds[0].publics)
+    found: dict[Deletion, Forged] = {}
+    for ground in grounds:
+        for row in interesting_rows(ground, most):
+            left = [deletion for deletion in wanted if deletion not in found]
+            if not left:
+                return found
+            site = Site(ground, row, rows)
+            tiers = site.tiers()
+            shared: list[Frees] = []
+            for deletion in left:
+                rule = _rule(site, deletion, twins)
+                is_message = deletion.kind != "constraint"
+                if not rule.own.any():
+                    continue
+                if is_message:
+                    freedom = [Frees(site, still | rule.own) for _, _, still in tiers]
+                else:
+                    if not shared:
+                        shared = [Frees(site, still) for _, _, still in tiers]
+                    freedom = shared
+                forged = site.forge(deletion, rule, freedom, random)
+                if forged is not None:
+                    found[deletion] = forged
+    return found
+
+
+def _rule(site: Site, deletion: Deletion, twins: Sequence[int]) -> Rule:
+    """The equations of a rule, and of those that say the same."""
+    table = site.ground.table
+    nothing = np.zeros(len(site.owners), bool)
+    if deletion.kind != "constraint":
+        owner = ("interaction", deletion.index)
+        return Rule(np.array([one == owner for one in site.owners], bool), nothing)
+    same = {other for other, first in enumerate(twins) if first == twins[deletion.index]}
+    own = np.array([kind == "constraint" and index in same for kind, index in site.owners], bool)
+    # A rule that lets messages happen once or not at all bounds their counts, and nothing else does.
+    counts = {
+        one.count
+        for other in same
+        for one in table.interactions
+        if table.constraints[other].polynomial is one.count * (one.count - 1)
+    }
+    exempt = [
+        kind == "interaction" and table.interactions[index].count in counts for kind, index in site.owners
+    ]
+    return Rule(own, np.array(exempt, bool))

@@ -67,7 +67,8 @@ def schema_error(schema: dict[str, Any], value: Any, where: str = "") -> str | N
         return None if len(fits) == 1 else f"{where} fits {len(fits)} of them"
     kinds = schema.get("type", [])
     kinds = kinds if isinstance(kinds, list) else [kinds]
-    types = {"object": dict, "array": list, "integer": int, "string": str, "null": type(None)}
+    types: dict[str, Any] = {"object": dict, "array": list, "integer": int, "string": str, "null": type(None)}
+    types["number"] = (int, float)
     if not any(isinstance(value, types[kind]) for kind in kinds):
         return f"{where} is {value!r}, not {kinds}"
     if isinstance(value, dict):
