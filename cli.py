@@ -42,6 +42,9 @@ EXIT_INTERRUPTED = 130
 COMPLETION_VARIABLE = "_CLEARING_COMPLETE"
 """What the shell sets when it asks for completions."""
 
+PROVER_COMMAND = (sys.executable, "-m", "circuits.proving_process")
+"""Starts a process that proves batches; a node appends its folder."""
+
 PIPE_COLUMNS = 200
 """How wide a table may be where no terminal tells its width."""
 
@@ -228,6 +231,16 @@ def _commands() -> Mapping[str, LazyCommand]:
             "rollup.commands.book_command:command", "Show what is listed, or the best prices of one series."
         ),
         "batch": LazyCommand("rollup.commands.batch_command:group", "List batches, and show one."),
+        "prove": LazyCommand(
+            "circuits.batch_commands:prove", "Prove a batch that a node of the data directory has closed."
+        ),
+        "verify": LazyCommand(
+            "circuits.batch_commands:verify", "Verify a batch's proof, and say what it says."
+        ),
+        "inspect": LazyCommand(
+            "circuits.batch_commands:inspect",
+            "Show what a batch costs to prove: cells by table and by type of transaction.",
+        ),
         "rebuild": LazyCommand(
             "rollup.commands.rebuild_command:command",
             "Repeat every batch from its published data and compare the state roots.",
@@ -426,8 +439,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if instruction:
             return shell_complete(clearing, {}, "clearing", COMPLETION_VARIABLE, instruction)
         # Not click's own `main`: that one leaves the process when a pipe breaks.
+        # The rooms import one way, so the node is handed what proves its batches.
+        provers = {"prover_command": PROVER_COMMAND, "prover_directory": Path(__file__).resolve().parent}
         with clearing.make_context(
-            "clearing", list(sys.argv[1:] if arguments is None else arguments)
+            "clearing", list(sys.argv[1:] if arguments is None else arguments), obj=provers
         ) as context:
             clearing.invoke(context)
         sys.stdout.flush()

@@ -39,7 +39,7 @@ from prover.curve.chain import fixed_points
 from prover.curve.formulas import DEGREE
 from prover.curve.septic import POINT_ELEMENTS
 from prover.field.koalabear import PRIME, Montgomery
-from rollup.schnorr import SUITE_HASHES
+from rollup.schnorr import PROVEN_SUITES
 from rollup.transactions import TAGS, RegisterKey
 
 NAME: Final = "registrations"
@@ -47,7 +47,7 @@ NAME: Final = "registrations"
 REASONS: Final = (
     "it is not the owner's account",
     "an element is not canonical",
-    "the suite is unknown",
+    "the suite is not the proven one",
     "the key is off the curve",
     "the key is a fixed point or its negative",
 )
@@ -86,9 +86,9 @@ def constrain(air: AirBuilder) -> None:
 
     # What holds of a key that is set.
     air.assert_zero("a key is set by the owner", is_set * (1 - is_owned))
-    known = [suite - item.is_live * int(one) for one in SUITE_HASHES]
-    is_known = IsZero.constrain(air, "suite difference", known[0] * known[1])
-    air.assert_zero("a key is set under a known suite", is_set * is_known.is_something)
+    (proven,) = PROVEN_SUITES
+    is_proven = IsZero.constrain(air, "suite difference", suite - item.is_live * proven)
+    air.assert_zero("a key is set under the proven suite", is_set * is_proven.is_something)
     for i, (low, high) in enumerate(zip(lows, highs, strict=True)):
         air.send(SIXTEEN_BITS, [_TOP - high], when=is_set)
         top = IsZero.constrain(air, f"top {i}", high - _TOP * item.is_live)
@@ -98,7 +98,7 @@ def constrain(air: AirBuilder) -> None:
 
     # What holds of one that is not.
     air.assert_zero("refused as another's", not_owned * is_owned)
-    air.assert_zero("refused for its suite", no_suite * is_known.is_zero)
+    air.assert_zero("refused for its suite", no_suite * is_proven.is_zero)
     _constrain_not_canonical(air, not_canonical, lows, highs)
     residual = formulas.curve_residual(septic_of(key[:DEGREE]), septic_of(key[DEGREE:]))
     total = lift(0)
@@ -176,8 +176,8 @@ def fill(rows: Rows, log_height: int) -> Montgomery:
         np.array([[*item.x, *item.y] for item in items], np.int64).reshape(len(items), POINT_ELEMENTS).T
     )
     suites = np.array([item.suite for item in items], np.int64)
-    one, two = (int(suite) for suite in SUITE_HASHES)
-    suite_columns, is_unknown = zero_columns("suite difference", (suites - one) * (suites - two))
+    (proven,) = PROVEN_SUITES
+    suite_columns, is_other = zero_columns("suite difference", suites - proven)
     columns: Columns = {
         **rows.places.columns(),
         **numbered("account", words_of_limbs(2, accounts.tolist())),
@@ -197,7 +197,7 @@ def fill(rows: Rows, log_height: int) -> Montgomery:
     }
     for i, high in enumerate(elements >> 16):
         columns |= zero_columns(f"top {i}", high - _TOP)[0]
-    columns |= _reason_columns(items, elements, rows.is_set, is_owned, is_unknown)
+    columns |= _reason_columns(items, elements, rows.is_set, is_owned, is_other)
     height = 1 << log_height
     residuals = np.array([_residual(row) for row in elements.T.tolist()], np.int64).reshape(
         len(items), DEGREE
@@ -219,7 +219,7 @@ def _reason_columns(
     elements: NDArray[np.int64],
     is_set: NDArray[np.int64],
     is_owned: NDArray[np.int64],
-    is_unknown: NDArray[np.int64],
+    is_other: NDArray[np.int64],
 ) -> Columns:
     """Name the first reason that holds of each registration without effect, and what shows it."""
     count = len(items)
@@ -241,7 +241,7 @@ def _reason_columns(
             place = next(i for i, element in enumerate(key) if element >= PRIME)
             columns[f"is element {place}"][row] = 1
             columns["is beyond the top" if key[place] >> 16 > _TOP else "is on the top"][row] = 1
-        elif is_unknown[row]:
+        elif is_other[row]:
             reason = 2
         elif any(residual):
             reason = 3

@@ -79,6 +79,13 @@ SUITE_HASHES: Final[Mapping[int, PoseidonParameters]] = {
 }
 """The challenge's hash in each suite; group and chain are the same in both."""
 
+PROVEN_SUITES: Final = frozenset({int(SignatureSuite.SEPTIC_POSEIDON16_20)})
+"""Suites whose signatures the circuits prove; the others are the reserve.
+
+A key of another suite could sign a trade that the rules accept and no proof can contain: the batch would never be
+accepted, and nothing after it.
+"""
+
 
 class SignatureRefusal(StrEnum):
     """Why a key or a signature is refused; the rules know only `signature_invalid` and `key_refused`."""
@@ -276,8 +283,8 @@ class SepticSchnorr:
     """The scheme as the rules ask for it: the port `rollup.authority.SignatureCheck`."""
 
     def accepts_key(self, key: TradingKey) -> bool:
-        """Say whether the suite is known and the key may be registered under it."""
-        return key_refusal(key) is None
+        """Say whether signatures of the suite can be proved and the key may be registered under it."""
+        return key.suite in PROVEN_SUITES and key_refusal(key) is None
 
     def is_valid(self, key: TradingKey, message: tuple[int, ...], signature: Signature) -> bool:
         """Say whether the signature of these message elements verifies under the key."""

@@ -89,12 +89,21 @@ UNFINISHED: Final = "deploying"
     show_default=True,
     help="Most in a batch.",
 )
+@click.option(
+    "--provers",
+    type=click.IntRange(0, 64),
+    default=1,
+    show_default=True,
+    help="Processes that prove closed batches in the background; 0: none.",
+)
 @json_option
 def command(reach: Reach, as_json: bool, **values: Any) -> None:
     """Run a node until Ctrl-C or SIGTERM: order book, sequencer, API and bridge to Ethereum.
 
     Without --l1-rpc it keeps a chain of its own in the data directory, and on the first start puts a practice clearing
-    house on it, with options on ether in three expiries. Everything on that chain is worthless, and nothing is proved.
+    house on it, with options on ether in three expiries. Everything on that chain is worthless.
+    Every closed batch is proved in the background; the proofs are kept in node/proofs, and /health says how far behind
+    they are. The contract does not take them yet.
     With --l1-rpc the wallet of --account signs the batches.
     What is being written when the node is stopped is finished; it starts again where it was, after a crash too.
 
@@ -265,10 +274,27 @@ def _settings(values: dict[str, Any], venue: Venue, house: House) -> Any:
         server=ServerSettings(host=values["host"], port=values["port"]),
         bridge=BridgeSettings(confirmations=confirmations, from_block=house.from_block),
         chain_port=values["chain_port"],
+        proving=_proving(values["provers"]),
     )
 
 
+def _proving(processes: int) -> Any:
+    """The provers that the command line hands in, unless none are wanted."""
+    from rollup.node.background import ProvingSettings
+
+    handed = click.get_current_context().find_root().obj or {}
+    if not processes or "prover_command" not in handed:
+        return None
+    return ProvingSettings(handed["prover_command"], handed["prover_directory"], processes)
+
+
 # -------------------------------------------------------------------------------------------------- what is said
+
+
+def _proofs_described(running: Running) -> str:
+    prover = running.sequencer.prover
+    made = "none are made" if prover is None else "made in the background, kept in node/proofs"
+    return f"{made}; the deployed verifier refuses every proof, so no claim is paid"
 
 
 def _announce(path: Path, running: Running, house: House, as_json: bool) -> None:
@@ -296,7 +322,7 @@ def _announce(path: Path, running: Running, house: House, as_json: bool) -> None
         ("Ethereum", running.chain_url or "somebody else's node"),
         ("clearing house", f"{house.contract} on chain {house.chain}"),
         ("began", described),
-        ("proofs", "none yet: the deployed verifier refuses every proof, so no claim is paid"),
+        ("proofs", _proofs_described(running)),
         ("stop", "Ctrl-C"),
     ]
     print_table("the node serves", ("", ""), rows)

@@ -7,19 +7,25 @@ table says agrees with all others, down to the leaves and their hashes, but wher
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from circuits import compressions, poseidon
 from circuits.buses import COMPRESS, SPONGE
+from circuits.machine import batch_circuit, fill_batch, follow_batch, shape_for
+from circuits.shapes import preprocessed
 from circuits.witness import BatchWitness
+from prover.air.inspect import inspect
 from prover.field.koalabear import decode, encode
 from rollup.outcome import QueueItem, RuleBrokenError, Transaction
 from rollup.rejections import Rejection
 from rollup.state import State
-from tests.circuits.story import MARKET, Chapter, chapter, chapters
+from tests.circuits.loose_ends import untrue_hashes
+from tests.circuits.story import Chapter, chapter, chapters
 from tests.circuits.whole_batches import LIMITS, faults_of, laid_out, quick_tables
 
 ANSWERED_ELSEWHERE = {SPONGE, COMPRESS}
@@ -78,9 +84,33 @@ def now(later: int = 60) -> int:
     return before().system.time + later
 
 
-def laid(*transactions: Transaction, items: Sequence[QueueItem] = (), state: State | None = None) -> BatchWitness:
-    """The traces of such a batch."""
-    return laid_out(told(transactions, items, state=state))
+def laid(
+    *transactions: Transaction,
+    items: Sequence[QueueItem] = (),
+    state: State | None = None,
+    later: int = 60,
+    room: int = 0,
+) -> BatchWitness:
+    """The traces of such a batch, but for signatures and hashes."""
+    return laid_out(told(transactions, items, state=state, later=later), room)
+
+
+def laid_with_signatures(*transactions: Transaction) -> BatchWitness:
+    """The traces of all tables."""
+    one = told(transactions)
+    followed = follow_batch(one.before, one.batch, one.tree, one.outcome)
+    return fill_batch(followed, shape_for(followed.needed), threads=1)
+
+
+def signature_reasons(witness: BatchWitness) -> set[str]:
+    """What is wrong with all tables; what hashes the two hash tables would refuse."""
+    hashed = (poseidon.NAME, compressions.NAME)
+    tables = [table for table in batch_circuit().tables if table.name not in hashed]
+    traces = {table.name: witness.traces[table.name] for table in tables}
+    publics = witness.statement.elements
+    found = inspect(tables, traces, publics, preprocessed=preprocessed(), is_montgomery=True)
+    buses = {f"bus {one.bus}" for one in found.messages} - {f"bus {bus.name}" for bus in ANSWERED_ELSEWHERE}
+    return {f"{one.table}: {one.constraint}" for one in found.constraints} | buses | untrue_hashes(found)
 
 
 def reasons(witness: BatchWitness) -> set[str]:
@@ -103,7 +133,7 @@ def place_of(table: str, column: str) -> int:
     return found.main_names.index(column)
 
 
-def read(witness: BatchWitness, table: str, column: str) -> np.ndarray[Any, np.dtype[np.int64]]:
+def read(witness: BatchWitness, table: str, column: str) -> NDArray[np.int64]:
     """A column's numbers."""
     return decode(witness.traces[table][place_of(table, column)]).astype(np.int64)
 
@@ -119,19 +149,3 @@ def rows_where(witness: BatchWitness, table: str, column: str, value: int) -> li
     """Rows that have a value in a column."""
     found: list[int] = np.flatnonzero(read(witness, table, column) == value).tolist()
     return found
-
-
-def order_pair(buy: dict[str, Any], sell: dict[str, Any], series: Any, price: int, lots: int) -> list[Any]:
-    """Two orders signed by their owners; each is told who, and what differs."""
-    from rollup.units import Side
-
-    orders = [
-        MARKET.order(one.pop("account"), side, one.pop("series", series), one.pop("price", price), lots, **one)
-        for side, one in ((Side.BUY, buy), (Side.SELL, sell))
-    ]
-    return MARKET.signed(orders)
-
-
-def union(sets: Iterable[set[str]]) -> set[str]:
-    """All of them."""
-    return set().union(*sets)

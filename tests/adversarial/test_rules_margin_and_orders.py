@@ -286,7 +286,7 @@ def test_no_trade_gives_a_worse_price_or_a_higher_fee_than_either_order_allows(h
 SCHEME = SepticSchnorr()
 SECRETS = {
     ALICE: SecretKey(SignatureSuite.SEPTIC_POSEIDON16_20, 77),
-    BOB: SecretKey(SignatureSuite.SEPTIC_POSEIDON16_36, 78),
+    BOB: SecretKey(SignatureSuite.SEPTIC_POSEIDON16_20, 78),
 }
 
 

@@ -113,21 +113,49 @@ library Folding {
     {
         assembly ("memory-safe") {
             let values := mload(0x40)
-            for { let m := shl(5, shl(logArity, 1)) } m {} {
-                m := sub(m, 32)
-                let w := shr(96, calldataload(add(cursor, mul(20, shr(5, m)))))
-                mstore(
-                    add(values, m),
-                    or(
-                        or(
-                            and(w, 0xffffffff),
-                            or(shl(19, and(w, shl(32, 0xffffffff))), shl(38, and(w, shl(64, 0xffffffff))))
-                        ),
-                        or(shl(57, and(w, shl(96, 0xffffffff))), shl(76, and(w, shl(128, 0xffffffff))))
-                    )
+            // A mask of 85 bits; as a value that the compiler cannot know it is kept, not computed anew at every use.
+            let lane := shr(171, not(shr(255, values)))
+            let half := shl(4, shl(logArity, 1))
+            // The first level, on lanes of 32 bits as they are sent: twice the prime still fits.
+            for { let m := 0 } lt(m, half) { m := add(m, 32) } {
+                let s := shr(96, calldataload(add(cursor, mul(20, shr(5, m)))))
+                let d := shr(96, calldataload(add(cursor, mul(20, shr(5, add(m, half))))))
+                let scale := mulmod(inverse, mload(add(table, div(shl(7, m), half))), 0x7f000001)
+                // In this order no lane goes below zero or above its 32 bits.
+                mstore(0, sub(add(s, 0x7f0000017f0000017f0000017f0000017f000001), d))
+                s := add(s, d)
+                d := mload(0)
+                let f := shr(128, d)
+                let low := mul(f, mload(maps))
+                let high := mul(f, mload(add(maps, 32)))
+                f := and(shr(96, d), 0xffffffff)
+                low := add(low, mul(f, mload(add(maps, 64))))
+                high := add(high, mul(f, mload(add(maps, 96))))
+                f := and(shr(64, d), 0xffffffff)
+                low := add(low, mul(f, mload(add(maps, 128))))
+                high := add(high, mul(f, mload(add(maps, 160))))
+                f := and(shr(32, d), 0xffffffff)
+                low := add(low, mul(f, mload(add(maps, 192))))
+                high := add(high, mul(f, mload(add(maps, 224))))
+                f := and(d, 0xffffffff)
+                low := add(low, mul(f, mload(add(maps, 256))))
+                high := add(high, mul(f, mload(add(maps, 288))))
+                d := mod(add(and(s, 0xffffffff), mul(scale, and(low, lane))), 0x7f000001)
+                d := or(
+                    d, shl(51, mod(add(and(shr(32, s), 0xffffffff), mul(scale, and(shr(85, low), lane))), 0x7f000001))
                 )
+                d := or(
+                    d, shl(102, mod(add(and(shr(64, s), 0xffffffff), mul(scale, shr(170, low))), 0x7f000001))
+                )
+                d := or(
+                    d, shl(153, mod(add(and(shr(96, s), 0xffffffff), mul(scale, and(high, lane))), 0x7f000001))
+                )
+                d := or(d, shl(204, mod(add(shr(128, s), mul(scale, shr(85, high))), 0x7f000001)))
+                mstore(add(values, m), d)
             }
-            for { let half := shl(4, shl(logArity, 1)) } gt(half, 16) { half := shr(1, half) } {
+            inverse := mulmod(inverse, inverse, 0x7f000001)
+            maps := add(maps, 320)
+            for { half := shr(1, half) } gt(half, 16) { half := shr(1, half) } {
                 // With fewer values left, their divisors lie further apart: 128 / half words.
                 for { let m := 0 } lt(m, half) { m := add(m, 32) } {
                     let s := mload(add(values, m))
@@ -151,16 +179,15 @@ library Folding {
                     f := and(d, 0x7ffffffffffff)
                     low := add(low, mul(f, mload(add(maps, 256))))
                     high := add(high, mul(f, mload(add(maps, 288))))
-                    f := 0x1fffffffffffffffffffff
-                    d := mod(add(and(s, 0x7ffffffffffff), mul(scale, and(low, f))), 0x7f000001)
+                    d := mod(add(and(s, 0x7ffffffffffff), mul(scale, and(low, lane))), 0x7f000001)
                     d := or(
-                        d, shl(51, mod(add(and(shr(51, s), 0x7ffffffffffff), mul(scale, and(shr(85, low), f))), 0x7f000001))
+                        d, shl(51, mod(add(and(shr(51, s), 0x7ffffffffffff), mul(scale, and(shr(85, low), lane))), 0x7f000001))
                     )
                     d := or(
                         d, shl(102, mod(add(and(shr(102, s), 0x7ffffffffffff), mul(scale, shr(170, low))), 0x7f000001))
                     )
                     d := or(
-                        d, shl(153, mod(add(and(shr(153, s), 0x7ffffffffffff), mul(scale, and(high, f))), 0x7f000001))
+                        d, shl(153, mod(add(and(shr(153, s), 0x7ffffffffffff), mul(scale, and(high, lane))), 0x7f000001))
                     )
                     d := or(d, shl(204, mod(add(shr(204, s), mul(scale, shr(85, high))), 0x7f000001)))
                     mstore(add(values, m), d)

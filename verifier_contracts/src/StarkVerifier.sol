@@ -434,11 +434,14 @@ contract StarkVerifier is IVerifier {
                 for (; columns != 0; --columns) {
                     uint256 low;
                     uint256 high;
-                    for (uint256 k = 0; k < period; ++k) {
-                        uint256 coefficient = cursor.number(4);
-                        low += coefficient * Memory.get(powers, 2 * k);
-                        high += coefficient * Memory.get(powers, 2 * k + 1);
-                        cursor += 4;
+                    assembly ("memory-safe") {
+                        let power_ := powers
+                        for { let end := add(cursor, shl(2, period)) } lt(cursor, end) { cursor := add(cursor, 4) } {
+                            let coefficient := shr(224, mload(cursor))
+                            low := add(low, mul(coefficient, mload(power_)))
+                            high := add(high, mul(coefficient, mload(add(power_, 32))))
+                            power_ := add(power_, 64)
+                        }
                     }
                     fill(run, Extension.narrow(low, high));
                 }
