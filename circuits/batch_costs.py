@@ -9,7 +9,6 @@ from typing import Any, Final
 from circuits import (
     cancellations,
     claims,
-    credits as paid_in,
     deposits,
     fills,
     forced_cancellations,
@@ -31,6 +30,9 @@ from circuits import (
     transfers,
     walks,
     withdrawals,
+)
+from circuits import (
+    credits as paid_in,
 )
 from circuits.described import cells_by_table
 from circuits.shapes import DEFAULT_PRESET, TABLES, shape_for

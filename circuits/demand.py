@@ -22,7 +22,7 @@ from prover.field.koalabear import Montgomery, encode
 _MIXERS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F)
 """Odd 64-bit constants with well spread bits: the fractions of the golden ratio and of a prime of xxHash."""
 
-_TAPES_KEPT = 256
+_TAPES_KEPT = 1024
 
 Keys = NDArray[np.uint64]
 """A 64-bit hash a message.

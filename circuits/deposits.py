@@ -92,8 +92,11 @@ def constrain(air: AirBuilder) -> None:
             has_room,
         ],
     )
+    # Soundness: a dead row claims nothing, although its amount is anything.
     air.assert_equal(
-        "an amount that is not credited is claimed", is_refunded, has_amount.is_something * (1 - is_credited)
+        "an amount that is not credited is claimed",
+        is_refunded,
+        has_amount.is_something * (item.is_live - is_credited),
     )
     air.send(CLAIMS, [item.claims, *payer, *amount], when=is_refunded)
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from prover.air.bus import Bus, Direction, Interaction
-from prover.air.expression import Cell, CellKind, Expression, Operand, cells_of, lift, read
+from prover.air.expression import (
+    Cell,
+    CellKind,
+    Expression,
+    Operand,
+    cells_of,
+    lift,
+    read,
+    reads_a_cell,
+)
 from prover.air.table import (
     ChallengeColumn,
     Constraint,
@@ -152,7 +161,7 @@ class AirBuilder(ScopedBuilder):
         return len(names) - 1
 
     def _add_constraint(self, name: str, scope: Scope, polynomial: Expression) -> None:
-        if polynomial.constant_value is not None or not cells_of([polynomial]):
+        if polynomial.constant_value is not None or not reads_a_cell(polynomial):
             raise ValueError(f"{self._table_name}: the constraint '{name}' reads no cell")
         if any(constraint.name == name for constraint in self._constraints):
             raise ValueError(f"{self._table_name}: two constraints are named '{name}'")

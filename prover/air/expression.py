@@ -208,8 +208,23 @@ def topological_order(roots: Iterable[Expression]) -> list[Expression]:
                 ordered[node] = None
             else:
                 stack.append((node, True))
-                stack.extend((source, False) for source in reversed(node.sources))
+                stack.extend((source, False) for source in reversed(node.sources) if source not in ordered)
     return list(ordered)
+
+
+def reads_a_cell(root: Expression) -> bool:
+    """Whether an expression reads any cell; most show one at once, so the rest is not looked at."""
+    seen: set[Expression] = set()
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        if isinstance(node.payload, Cell):
+            return True
+        for source in node.sources:
+            if source not in seen:
+                seen.add(source)
+                stack.append(source)
+    return False
 
 
 def cells_of(roots: Iterable[Expression]) -> list[Cell]:

@@ -22,7 +22,7 @@ from prover.recursion.program import (
     ProgramError,
     Solve,
 )
-from prover.recursion.simplify import scalar_written, scalars_read
+from prover.recursion.simplify import count_reads, scalar_written
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ class WireCounts:
 
     def __init__(self, program: Program, blocks: Blocks, zero_reads: int) -> None:
         """`zero_reads` counts what padding rows, and rows that only pack, read of the wire of zero."""
-        self.scalar_reads = Counter(wire for i in program.instructions for wire in scalars_read(i))
+        self.scalar_reads = count_reads(program.instructions)
         self.scalar_reads[program.zero] += zero_reads
         self.vector_reads = Counter(vector for i in program.instructions for vector in vectors_read(i))
         for vector in blocks.absorbed:

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from itertools import chain
 
-from prover.recursion.program import NOTHING, Instruction, Multiplication, Packing, Permutation, Solve
+from prover.recursion.program import NOTHING, Instruction, Multiplication, Permutation, Solve
 
 
-def scalars_read(instruction: Instruction) -> Iterator[int]:
+def scalars_read(instruction: Instruction) -> tuple[int, ...]:
     """The extension wires that an instruction reads, each as often as it reads them."""
-    match instruction:
-        case Multiplication(Solve.LEFT_AS_BIT):
-            yield from (instruction.right, instruction.addend, instruction.result)
-        case Multiplication(Solve.LEFT_BY_DIFFERENCE | Solve.LEFT_BY_QUOTIENT):
-            yield from (instruction.right, instruction.addend, instruction.result)
-        case Multiplication(solve):
-            yield from (instruction.left, instruction.right, instruction.addend)
-            if solve is Solve.NONE:
-                yield instruction.result
-        case Permutation():
-            yield instruction.bit
-        case Packing():
-            pairs = zip(instruction.elements, instruction.written_elements, strict=True)
-            yield from (wire for wire, is_written in pairs if not is_written)
+    if isinstance(instruction, Multiplication):
+        if instruction.solve is Solve.RESULT:
+            return instruction.left, instruction.right, instruction.addend
+        if instruction.solve is Solve.NONE:
+            return instruction.left, instruction.right, instruction.addend, instruction.result
+        return instruction.right, instruction.addend, instruction.result
+    if isinstance(instruction, Permutation):
+        return (instruction.bit,)
+    pairs = zip(instruction.elements, instruction.written_elements, strict=True)
+    return tuple(wire for wire, is_written in pairs if not is_written)
+
+
+def count_reads(instructions: Sequence[Instruction]) -> Counter[int]:
+    """How often every extension wire is read."""
+    return Counter(chain.from_iterable(map(scalars_read, instructions)))
 
 
 def scalar_written(instruction: Instruction) -> int:
@@ -41,7 +42,7 @@ def simplify(instructions: Sequence[Instruction], zero: int, one: int) -> list[I
 
 def _without_unread(instructions: Sequence[Instruction]) -> list[Instruction]:
     """Drop what computes a value that nothing reads; what requires or refuses something stays."""
-    reads = Counter(wire for instruction in instructions for wire in scalars_read(instruction))
+    reads = count_reads(instructions)
     kept: list[Instruction] = []
     for instruction in reversed(instructions):
         written = scalar_written(instruction)
@@ -56,7 +57,7 @@ def _without_unread(instructions: Sequence[Instruction]) -> list[Instruction]:
 
 
 def _fuse(instructions: Sequence[Instruction], zero: int, one: int) -> list[Instruction]:
-    reads = Counter(wire for instruction in instructions for wire in scalars_read(instruction))
+    reads = count_reads(instructions)
     makers: dict[int, int] = {}
     fused: list[Instruction | None] = []
     for instruction in instructions:
@@ -89,10 +90,12 @@ def _fused(
             continue
         fused[place] = None
         del makers[product]
-        return replace(
-            maker,
-            addend=maker.addend if addend == zero else addend,
-            constant=maker.constant or instruction.constant,
-            result=instruction.result,
+        return Multiplication(
+            Solve.RESULT,
+            maker.left,
+            maker.right,
+            maker.addend if addend == zero else addend,
+            maker.constant or instruction.constant,
+            instruction.result,
         )
     return instruction

@@ -38,6 +38,7 @@ from rollup.node.inputs import (
 )
 from rollup.node.order_book import Attempt, Departed, Departure, Entry, OrderBook
 from rollup.node.refusals import Refusal
+from rollup.node.room import BatchLimits, BatchLoad, is_full
 from rollup.node.verified import VerifiedSignatures
 from rollup.orders import Order, SignedOrder, filled_before, slot_rejection, time_rejection
 from rollup.outcome import Outcome, Record, RuleBrokenError, Transaction
@@ -94,11 +95,14 @@ class _OpenBatch:
     claims: list[Claim] = field(default_factory=list)
     leaves_before: dict[LeafIndex, Leaf | None] = field(default_factory=dict)
     leaves_after: dict[LeafIndex, Leaf] = field(default_factory=dict)
+    load: BatchLoad = field(default_factory=BatchLoad)
 
     def note(self, events: tuple[Event, ...]) -> None:
         """Remember what a step changed and what its claims add to the batch's data."""
         for event in events:
+            self.load.note(event)
             for change in event.changes:
+                self.load.note_leaf(change, is_first=change.index not in self.leaves_before)
                 self.leaves_before.setdefault(change.index, change.before)
                 self.leaves_after[change.index] = change.after
             if event.claims:
@@ -114,6 +118,7 @@ class _OpenBatch:
         self.records.append(outcome.record)
         self.spelled += spelled
         self.length += len(spelled)
+        self.load.note_record(type(transaction), is_trade=isinstance(transaction, Trade))
         self.note(outcome.events)
         return spelled
 
@@ -158,6 +163,10 @@ class Engine:
     def open_count(self) -> int:
         """Transactions in the open batch."""
         return 0 if self._open is None else len(self._open.transactions)
+
+    def has_no_room(self, limits: BatchLimits) -> bool:
+        """Say whether the open batch needs nearly all that a proof has room for."""
+        return self._open is not None and is_full(self._open.load, limits, self._open.length)
 
     def seen_number(self, account: AccountId, slot: SlotIndex) -> int:
         """The largest order number a slot has seen, or minus one."""
@@ -390,6 +399,7 @@ class Engine:
             entry.items,
             word_bytes(BatchHeader) + items,
         )
+        batch.load.items = len(entry.items)
         batch.note((event,))
         for outcome in served:
             batch.note(outcome.events)

@@ -46,6 +46,7 @@ from rollup.node.pace import Pace, in_pieces
 from rollup.node.ports import Clock, QueueSource
 from rollup.node.refusals import Refusal
 from rollup.node.replay import ReplayError, Restart, replay
+from rollup.node.room import BatchLimits, items_that_fit
 from rollup.node.storage import DataDirectory, JournalRow, Stage, StorageError
 from rollup.node.verified import VerifiedSignatures, load_kernels, verified_together
 from rollup.rejections import Rejection
@@ -81,6 +82,8 @@ class SequencerSettings:
     group_size: int = 256
     """Submissions verified and written together: enough that a signature costs 30 microseconds, in 8 milliseconds."""
     limits: Limits = field(default_factory=Limits)
+    batch_limits: BatchLimits = field(default_factory=BatchLimits)
+    """What a proof has room for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,6 +378,7 @@ class Sequencer:
         return (
             engine.open_count >= settings.batch_transactions
             or engine.open_length + room > settings.batch_bytes
+            or engine.has_no_room(settings.batch_limits)
         )
 
     def _open_batch(self, ready: _Group) -> None:
@@ -382,7 +386,8 @@ class Sequencer:
         now = self._now()
         position = self.engine.state.system.queue_position
         items = []
-        for queued in self.queue.items_from(position, self.settings.queue_items):
+        waiting = self.queue.items_from(position, self.settings.queue_items)
+        for queued in items_that_fit(self.engine.state, waiting, self.settings.batch_limits):
             # A batch is not older than what it serves; what the chain's clock dates ahead of ours waits.
             if queued.time > now:
                 break

@@ -14,22 +14,39 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from circuits import compressions, poseidon
+from benchmarks.clearing_workload import DAY, plain
+from circuits import batch, compressions, keys, poseidon, range_check, signature
 from circuits.buses import COMPRESS, SPONGE
-from circuits.machine import batch_circuit, fill_batch, follow_batch, shape_for
-from circuits.shapes import preprocessed
-from circuits.witness import BatchWitness
+from circuits.shapes import batch_circuit, preprocessed
+from circuits.witness import BatchWitness, follow_batch, lay_out
 from prover.air.inspect import inspect
 from prover.field.koalabear import decode, encode
+from rollup.margin import margin_of
+from rollup.orders import SignedOrder
 from rollup.outcome import QueueItem, RuleBrokenError, Transaction
 from rollup.rejections import Rejection
-from rollup.state import State
+from rollup.state import Account, State
+from rollup.transactions import SettlementPrice, Trade, Transfer
+from rollup.units import MICRO, OptionKind, Side
 from tests.circuits.loose_ends import untrue_hashes
-from tests.circuits.story import Chapter, chapter, chapters
-from tests.circuits.whole_batches import LIMITS, faults_of, laid_out, quick_tables
+from tests.circuits.story import (
+    ALICE,
+    CAROL,
+    ERIN,
+    MARKET,
+    Chapter,
+    chapter,
+    chapters,
+    option,
+    signed,
+)
+from tests.circuits.whole_batches import LIMITS, Heights, faults_of, laid_out, quick_tables
 
 ANSWERED_ELSEWHERE = {SPONGE, COMPRESS}
 """Hashes: the tables that answer are left out, and every leaf is hashed as it stands."""
+
+TABLES = {table.name: table for table in quick_tables()}
+"""Built before any rule is bent, because circuits and rules share formulas."""
 
 OPEN, EXPIRED = 1, 2
 """Chapters of the story: people hold positions in open groups; one group has expired."""
@@ -99,7 +116,11 @@ def laid_with_signatures(*transactions: Transaction) -> BatchWitness:
     """The traces of all tables."""
     one = told(transactions)
     followed = follow_batch(one.before, one.batch, one.tree, one.outcome)
-    return fill_batch(followed, shape_for(followed.needed), threads=1)
+    heights = {name: max(1, (max(rows, 1) - 1).bit_length()) for name, rows in followed.needed.items()}
+    heights |= {batch.NAME: batch.LOG_HEIGHT, range_check.NAME: range_check.LOG_HEIGHT}
+    heights[keys.NAME] = max(heights[keys.NAME], keys.LOG_BLOCK)
+    heights[signature.NAME] = max(heights[signature.NAME], signature.LOG_BLOCK)
+    return lay_out(followed, Heights(heights), batch_circuit().tables, preprocessed(), threads=1)
 
 
 def signature_reasons(witness: BatchWitness) -> set[str]:
@@ -129,8 +150,7 @@ def reasons(witness: BatchWitness) -> set[str]:
 
 def place_of(table: str, column: str) -> int:
     """Where a column stands."""
-    (found,) = (one for one in quick_tables() if one.name == table)
-    return found.main_names.index(column)
+    return TABLES[table].main_names.index(column)
 
 
 def read(witness: BatchWitness, table: str, column: str) -> NDArray[np.int64]:
@@ -149,3 +169,70 @@ def rows_where(witness: BatchWitness, table: str, column: str, value: int) -> li
     """Rows that have a value in a column."""
     found: list[int] = np.flatnonzero(read(witness, table, column) == value).tolist()
     return found
+
+
+CALL = option(1, 95, OptionKind.CALL)
+PRICE, LOTS = 5 * MICRO + 77, 6
+"""Fees of this premium do not come out even."""
+
+
+def traded(
+    buy: dict[str, Any] | None = None,
+    sell: dict[str, Any] | None = None,
+    *,
+    lots: int | None = None,
+    is_buyer_maker: bool = False,
+) -> Transaction:
+    """Alice buys calls of Carol; what is given changes either order, or what is filled of both."""
+    return plain(Trade, *orders(buy, sell), is_buyer_maker, LOTS if lots is None else lots)
+
+
+def orders(buy: dict[str, Any] | None = None, sell: dict[str, Any] | None = None) -> list[SignedOrder]:
+    """Two orders that meet."""
+    made = []
+    for side, account, given in ((Side.BUY, ALICE, buy), (Side.SELL, CAROL, sell)):
+        fields: dict[str, Any] = {
+            "account": account,
+            "side": side,
+            "series": CALL,
+            "price": PRICE,
+            "lots": LOTS,
+            "number": 1 << 20,
+            "expiry": now() + 600,
+        }
+        fields |= given or {}
+        meant = [fields.pop(name) for name in ("account", "side", "series", "price", "lots")]
+        made.append(MARKET.order(*meant, **fields))
+    return MARKET.signed(made)
+
+
+def quantity(number: int) -> Any:
+    """A plain number where the rules want a quantity."""
+    return number
+
+
+def nonce(account: int, which: int = OPEN) -> int:
+    """The next one."""
+    return found(account, which).nonce
+
+
+def found(account: int, which: int = OPEN) -> Account:
+    """An account before the batch."""
+    leaf = before(which).account(quantity(account))
+    assert leaf is not None
+    return leaf
+
+
+def requirement(account: int) -> int:
+    """What an account must hold."""
+    return margin_of(found(account).positions, before().group).requirement
+
+
+def pay(amount: int = 5, sender: int = ALICE, receiver: int = ERIN) -> Transaction:
+    """A transfer."""
+    return signed(Transfer, sender, receiver, amount, nonce(sender))
+
+
+EXPIRY = [plain(SettlementPrice, 1, 101)]
+LATER = 2 * DAY
+"""When the first group has expired."""

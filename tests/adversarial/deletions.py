@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 from random import Random
 from typing import Final
 
@@ -30,10 +31,17 @@ ALONE: Final = "alone"
 ELSEWHERE: Final = "with other messages"
 """All other rules of the table hold, for messages that its neighbours would have to send or take."""
 
-NEWTON_STEPS: Final = 6
+NEWTON_STEPS: Final = 3
 ORDERS_TRIED: Final = 3
 DIRECTIONS_TRIED: Final = 6
 MOST_CELLS: Final = 40
+FLAGS_TRIED: Final = 16
+PAIRS_TRIED: Final = 300
+CLASSES_REPAIRED: Final = 12
+REPAIRED_ROWS: Final = 1
+REPAIRS_TRIED: Final = 12
+"""Bounds of the search a site: what it does not find within them is listed as not found."""
+LANES: Final = 1024
 _TWELFTH: Final = pow(12, PRIME - 2, PRIME)
 _STENCIL: Final = ((1, 8), (-1, -8), (2, -1), (-2, 1))
 """Twelve times the derivative at zero of any polynomial of degree four."""
@@ -88,6 +96,16 @@ class Ground:
     @cached_property
     def tape(self) -> Tape:
         return tape_of(self.table)
+
+    def planes(self) -> Numbers:
+        """Every constraint and message on every row, (planes, height)."""
+        trace, height = self.trace, self.trace.shape[1]
+        out = np.empty((self.tape.planes, height), np.uint32)
+        periodic = [encode(np.array(column.values, np.int64)) for column in self.table.periodic]
+        publics = {Cell(CellKind.PUBLIC, place): value for place, value in enumerate(self.publics)}
+        main = np.ascontiguousarray(encode(trace))
+        self.tape.run(Sources(main, None, periodic=periodic), publics, out, threads=1)
+        return decode(out).astype(np.int64)
 
     def deletions(self) -> list[Deletion]:
         """Everything that can be taken away."""
@@ -152,7 +170,8 @@ class Site:
         for index, one in enumerate(table.interactions):
             for place, _ in enumerate(self.windows):
                 happens = honest[place, plane + one.bus.arity] != 0
-                parts = range(one.bus.arity + 1) if happens else [one.bus.arity]
+                is_bound = one.bus.name in self.ground.limits
+                parts = range(one.bus.arity + 1) if happens or is_bound else [one.bus.arity]
                 owners += [("interaction", index)] * len(parts)
                 chosen += [(place, plane + part) for part in parts]
             plane += one.bus.arity + 1
@@ -231,17 +250,34 @@ class Site:
         ]
         return np.array(is_value, bool) & ~self.is_range
 
+    @cached_property
+    def is_count(self) -> NDArray[np.bool_]:
+        """Equations that say how often a message happens."""
+        is_interaction = np.array([kind == "interaction" for kind, _ in self.owners], bool)
+        return is_interaction & ~self.is_range & ~self.is_message
+
+    @cached_property
+    def count_of(self) -> Numbers:
+        """The equation of the count that belongs to each equation: its own place where it is none of a message."""
+        answer = np.arange(len(self.owners))
+        for equation in reversed(range(len(self.owners) - 1)):
+            if self.is_range[equation]:
+                answer[equation] = answer[equation + 1] if self.is_range[equation + 1] else equation + 1
+        return answer
+
     def tiers(self) -> list[tuple[str, NDArray[np.bool_], NDArray[np.bool_]]]:
         """What a forgery may move besides the deleted rule: its name, what it may move, what is kept still at first.
 
         Values of range look-ups may always move within their range; it is tried first without.
         """
         nothing = np.zeros(len(self.owners), bool)
+        silent = self.is_range & (self.base[self.count_of] == 0)
+        spoken = self.is_message | self.is_count
         return [
-            (ALONE, nothing, ~nothing),
+            (ALONE, nothing, ~silent),
             (ALONE, nothing, ~self.is_range),
-            (ELSEWHERE, self.is_message, ~self.is_message),
-            (ELSEWHERE, self.is_message, ~self.is_message & ~self.is_range),
+            (ELSEWHERE, spoken, ~spoken & ~silent),
+            (ELSEWHERE, spoken, ~spoken & ~self.is_range),
         ]
 
     @cached_property
@@ -314,14 +350,96 @@ class Site:
     ) -> NDArray[np.bool_]:
         """Whether other contents break the deleted rule and nothing else."""
         now = self.values(lanes)
-        moved = now != self.base[:, None]
-        in_range = self.is_range[:, None] & (now < self.limit_of[:, None])
+        broken = self.broken(now)
         own, other = rule.own[:, None], ~(rule.own | may_move)[:, None]
-        is_broken = moved & own
-        if deletion.kind == "range look-up":
-            is_broken &= self.is_range[:, None] & ~in_range
-        answer: NDArray[np.bool_] = is_broken.any(axis=0) & ~(moved & other & ~in_range).any(axis=0)
+        moved = np.asarray(now != self.base[:, None], bool)
+        is_gone = (broken if deletion.kind in {"constraint", "range look-up"} else moved) & own
+        return np.asarray(is_gone.any(axis=0) & ~(broken & other).any(axis=0), bool)
+
+    def broken(self, now: Numbers) -> NDArray[np.bool_]:
+        """Equations that do not hold: constraints and messages that moved, look-ups out of range that are asked."""
+        is_out = (now >= self.limit_of[:, None]) & (now[self.count_of] != 0)
+        answer: NDArray[np.bool_] = np.where(self.is_range[:, None], is_out, now != self.base[:, None])
         return answer
+
+    @cached_property
+    def flags(self) -> list[int]:
+        """Cells of columns that are zero or one everywhere, those with a one somewhere first."""
+        most = self.ground.trace.max(axis=1)
+        cells = [cell for cell, (_, column) in enumerate(self.cells) if most[column] < 2]
+        return sorted(cells, key=lambda cell: (-int(most[self.cells[cell][1]]), cell))[:FLAGS_TRIED]
+
+    def repaired_flips(self, twins: Sequence[int], wanted: set[int]) -> dict[int, Numbers]:
+        """Constraints that alone stay broken after one or two flags were changed and all else was repaired."""
+        constraints = np.array([kind == "constraint" for kind, _ in self.owners], bool)
+        classes = np.array(
+            [twins[index] if kind == "constraint" else -1 for kind, index in self.owners], np.int64
+        )
+        flips = [(cell, value) for cell in self.flags for value in (1 - int(self.honest[cell]), 2)]
+        changes: list[tuple[tuple[int, int], ...]] = [(one,) for one in flips]
+        changes += [pair for pair in combinations(flips, 2) if pair[0][0] != pair[1][0]][:PAIRS_TRIED]
+        lanes = np.repeat(self.honest[:, None], len(changes), axis=1)
+        for lane, change in enumerate(changes):
+            for cell, value in change:
+                lanes[cell, lane] = value
+        broken = self.broken(self.values(lanes)) & constraints[:, None] if changes else np.zeros((0, 0), bool)
+        found: dict[int, Numbers] = {}
+        tried = 0
+        steady = np.array([cell not in set(self.flags) for cell in range(len(self.cells))], bool)
+        for lane in sorted(range(len(changes)), key=lambda lane: int(broken[:, lane].sum())):
+            touched = {int(one) for one in classes[broken[:, lane]]}
+            missing = (touched & wanted) - set(found)
+            if not missing or len(touched) > CLASSES_REPAIRED:
+                continue
+            free = np.flatnonzero(steady)
+            for one in sorted(missing):
+                tried += 1
+                if tried > REPAIRS_TRIED:
+                    return found
+                own = classes == one
+                for still in (constraints | self.is_range, constraints):
+                    silent = self.is_range & (self.values(lanes[:, lane : lane + 1])[self.count_of, 0] == 0)
+                    at = self._newton(lanes[:, lane], -1, free, still & ~own & ~silent)
+                    if at is None:
+                        continue
+                    now = self.broken(self.values(at[:, None]))[:, 0]
+                    if (now & own).any() and not (now & ~own & (constraints | self.is_range)).any():
+                        found[one] = at
+                        break
+        return found
+
+    def small_changes(self, twins: Sequence[int]) -> dict[tuple[str, int], Numbers]:
+        """Rules that some change of one cell, or of up to three flags, breaks alone; messages may move.
+
+        For each such rule the fewest cells.
+        """
+        classes = np.array(
+            [twins[index] if kind == "constraint" else -1 - index for kind, index in self.owners], np.int64
+        )
+        flags = self.flags
+        changes: list[tuple[tuple[int, int], ...]] = [
+            ((cell, (int(value) + step) % PRIME),)
+            for cell, value in enumerate(self.honest)
+            for step in (1, PRIME - 1, 1 << 16, PRIME - (1 << 16), 12_345_678)
+        ]
+        flips = [(cell, 1 - int(self.honest[cell])) for cell in flags]
+        changes += [*combinations(flips, 2), *combinations(flips, 3)]
+        spoken = (self.is_message | self.is_count)[:, None]
+        found: dict[tuple[str, int], Numbers] = {}
+        for start in range(0, len(changes), LANES):
+            some = changes[start : start + LANES]
+            lanes = np.repeat(self.honest[:, None], len(some), axis=1)
+            for lane, change in enumerate(some):
+                for cell, value in change:
+                    lanes[cell, lane] = value
+            broken = self.broken(self.values(lanes)) & ~spoken
+            least = np.where(broken, classes[:, None], 1 << 40).min(axis=0)
+            most = np.where(broken, classes[:, None], -(1 << 40)).max(axis=0)
+            for column in np.flatnonzero(least == most):
+                one = int(least[column])
+                key = ("constraint", one) if one >= 0 else ("interaction", -1 - one)
+                found.setdefault(key, lanes[:, column])
+        return found
 
     def _scaled(self, direction: Numbers) -> list[Numbers]:
         """Multiples of a direction in which some cell moves by a small step."""
@@ -358,6 +476,10 @@ class Site:
             lanes[cells, np.arange(len(cells))] = (at[cells] + step) % PRIME
             total = (total + weight * self.values(lanes)) % PRIME
         return total * _TWELFTH % PRIME
+
+    def told(self, at: Numbers, deletion: Deletion) -> Forged:
+        """A small change as a forgery."""
+        return self._forged(at, deletion, ELSEWHERE)
 
     def _forged(self, at: Numbers, deletion: Deletion, tier: str) -> Forged:
         names = self.ground.table.main_names
@@ -477,7 +599,7 @@ class Frees:
         self._free = [column for column in range(self._reduced.shape[1]) if column not in self._row_of]
 
     def has(self, gone: NDArray[np.bool_], own: NDArray[np.bool_]) -> bool:
-        """Whether the rest leaves a rule a freedom, when these equations are gone: the rule's own and its exempt ones."""
+        """Whether the rest leaves a rule a freedom, when these equations are gone, its own among them."""
         rule, rest = self._lines(gone), self._lines(gone & ~own)
         return len(rule) - _rank(rule) > len(rest) - _rank(rest)
 
@@ -529,6 +651,8 @@ def search(
                 return found
             site = Site(ground, row, rows)
             tiers = site.tiers()
+            is_hard = any(one.kind in {"constraint", "range look-up"} for one in left)
+            small = site.small_changes(twins) if is_hard else {}
             shared: list[Frees] = []
             for deletion in left:
                 rule = _rule(site, deletion, twins)
@@ -542,8 +666,22 @@ def search(
                         shared = [Frees(site, still) for _, _, still in tiers]
                     freedom = shared
                 forged = site.forge(deletion, rule, freedom, random)
+                if forged is None and deletion.kind in {"constraint", "range look-up"}:
+                    is_constraint = deletion.kind == "constraint"
+                    key = (
+                        ("constraint", twins[deletion.index])
+                        if is_constraint
+                        else ("interaction", deletion.index)
+                    )
+                    forged = site.told(small[key], deletion) if key in small else None
                 if forged is not None:
                     found[deletion] = forged
+            missing = [one for one in wanted if one.kind == "constraint" and one not in found]
+            wished = {twins[one.index] for one in missing} if rows <= REPAIRED_ROWS else set()
+            repaired = site.repaired_flips(twins, wished) if wished else {}
+            for one in missing:
+                if twins[one.index] in repaired:
+                    found[one] = site.told(repaired[twins[one.index]], one)
     return found
 
 

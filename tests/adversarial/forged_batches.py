@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cache
-from typing import Any
+from dataclasses import dataclass, field
 from unittest.mock import patch
 
 import numpy as np
 
-from circuits import batch, compressions, poseidon, shapes, witness
+from circuits import batch, compressions, demand, poseidon, witness
 from circuits.buses import COMPRESS, SPONGE
-from circuits.demand import write_counts
 from circuits.machine import follow_batch
 from circuits.shapes import SHAPES, batch_circuit, preprocessed
-from circuits.statement import BatchStatement
-from circuits.witness import BatchWitness, Followed
+from circuits.statement import PUBLIC_NAMES
+from circuits.witness import Followed
 from prover.air.inspect import inspect
 from prover.field.koalabear import PRIME, Montgomery, decode, encode
 from tests.circuits.loose_ends import broken, untrue_hashes
@@ -25,7 +22,10 @@ from tests.circuits.story import Chapter
 HASHES = {poseidon.NAME, compressions.NAME}
 """Not inspected, because they are slow: what is asked of them is computed instead."""
 
-FIXED_HEIGHTS = {"signatures": 7, "keys": 2, "range check": 16, "batch": 0, "poseidon": 0, "compressions": 0}
+FIXED_HEIGHTS = {"range check": 16, "batch": 0, "poseidon": 0, "compressions": 0}
+
+SPARE_ROWS = {"signatures": 128, "keys": 4, "tree": 64}
+"""For leaves that only the cheat touches; in most tables one dead row is enough."""
 
 TABLES = {table.name: table for table in batch_circuit().tables}
 
@@ -39,14 +39,11 @@ class SmallShape:
 
 def shape_of(followed: Followed) -> SmallShape:
     """The heights that a batch needs."""
-    return SmallShape(
-        {
-            name: FIXED_HEIGHTS[name]
-            if followed.needed.get(name, 0) <= 1 << FIXED_HEIGHTS.get(name, 30) and name in FIXED_HEIGHTS
-            else (followed.needed.get(name, 0) + 1).bit_length()
-            for name in SHAPES[0].log_heights
-        }
-    )
+    heights = {}
+    for name in SHAPES[0].log_heights:
+        rows = followed.needed.get(name, 0) + SPARE_ROWS.get(name, 1)
+        heights[name] = FIXED_HEIGHTS[name] if name in FIXED_HEIGHTS else (rows - 1).bit_length()
+    return SmallShape(heights)
 
 
 @dataclass
@@ -55,7 +52,9 @@ class Forged:
 
     statement: list[int]
     traces: dict[str, Montgomery]
-    live: Mapping[str, int] = field(default_factory=dict)
+    live: Mapping[str, int]
+    """How many rows of each table are live."""
+    changed: set[str] = field(default_factory=set)
 
     def column(self, table: str, name: str) -> int:
         """The place of a column."""
@@ -67,23 +66,31 @@ class Forged:
 
     def put(self, table: str, row: int, /, **cells: int) -> None:
         """Write cells; blanks in a column's name are written as underscores."""
-        names = {name.replace(" ", "_").replace("'", ""): i for i, name in enumerate(TABLES[table].main_names)}
+        self.changed.add(table)
+        names = {
+            name.replace(" ", "_").replace("'", ""): i for i, name in enumerate(TABLES[table].main_names)
+        }
         for name, value in cells.items():
             self.traces[table][names[name], row] = encode(np.array([value % PRIME]))[0]
 
     def copy_row(self, table: str, source: int, to: int) -> None:
         """Lay a row out once more."""
+        self.changed.add(table)
         self.traces[table][:, to] = self.traces[table][:, source]
 
     def say(self, name: str, value: int) -> None:
         """Write a public value."""
-        self.statement[shapes.PUBLIC_NAMES.index(name)] = value % PRIME
+        self.statement[PUBLIC_NAMES.index(name)] = value % PRIME
+
+    def _is_used(self, table: str) -> bool:
+        """Whether a table is inspected: one of nothing but dead rows, as it was laid out, says nothing."""
+        return table not in HASHES and (self.live.get(table, 1) > 0 or table in self.changed)
 
     def wrong(self) -> set[str]:
         """Why it is refused: broken constraints, buses that do not balance, hashes that are not true."""
-        tables = [table for table in batch_circuit().tables if table.name not in HASHES]
+        tables = [table for table in batch_circuit().tables if self._is_used(table.name)]
         columns = preprocessed()
-        write_counts(
+        demand.write_counts(
             tables,
             [self.traces[table.name] for table in tables],
             [columns.get(table.name) for table in tables],
@@ -92,37 +99,30 @@ class Forged:
         )
         found = inspect(tables, self.traces, self.statement, preprocessed=columns, is_montgomery=True)
         hashed = {SPONGE.name, COMPRESS.name}
-        return broken(found) | untrue_hashes(found) | {one.bus for one in found.messages if one.bus not in hashed}
+        return (
+            broken(found)
+            | untrue_hashes(found)
+            | {one.bus for one in found.messages if one.bus not in hashed}
+        )
 
 
 def laid_out(
     told: Chapter,
     lie: Callable[[Followed], Followed] = lambda followed: followed,
-    row: Callable[[batch.Row], batch.Row] | None = None,
-    patches: Mapping[str, Any] | None = None,
-) -> tuple[Forged, BatchStatement]:
+    row: Callable[[batch.Row], batch.Row] = lambda row: row,
+) -> Forged:
     """Lay a chapter out with a lie: hashes, tree, data and statement follow from it."""
     followed = lie(follow_batch(told.before, told.batch, told.tree, told.outcome))
     honest_row = witness._batch_row
-
-    def batch_row(of: Followed) -> batch.Row:
-        found = honest_row(of)
-        return found if row is None else row(found)
-
-    with patch.object(witness, "_batch_row", batch_row):
-        made = _lay_out(followed, patches or {})
-    return Forged(list(made.statement.elements), made.traces, made.needed), made.statement
-
-
-def _lay_out(followed: Followed, patches: Mapping[str, Any]) -> BatchWitness:
-    with patch.object(poseidon, "fill", lambda *_, **__: (np.zeros((1, 1), np.uint32), [])):
-        with patch.object(compressions, "fill", lambda *_, **__: np.zeros((1, 1), np.uint32)):
-            with patch.object(witness.demand, "write_counts", lambda *_, **__: None):
-                if patches:
-                    (target, value), *rest = patches.items()
-                    module, name = target.rsplit(".", 1)
-                    with patch(f"{module}.{name}", value):
-                        return _lay_out(followed, dict(rest))
-                return witness.lay_out(
-                    followed, shape_of(followed), batch_circuit().tables, preprocessed(), threads=1
-                )
+    no_trace = np.zeros((1, 1), np.uint32)
+    with (
+        patch.object(witness, "_batch_row", lambda of: row(honest_row(of))),
+        patch.object(poseidon, "fill", lambda *_, **__: (no_trace, [])),
+        patch.object(compressions, "fill", lambda *_, **__: no_trace),
+        # They are counted when the last lie is told.
+        patch.object(demand, "write_counts", lambda *_, **__: None),
+    ):
+        made = witness.lay_out(
+            followed, shape_of(followed), batch_circuit().tables, preprocessed(), threads=1
+        )
+    return Forged(list(made.statement.elements), made.traces, made.needed)

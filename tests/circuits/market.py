@@ -95,10 +95,9 @@ def added(
 
 
 def gaps(name: str, gap: int) -> list[dict[str, int]]:
-    """Every spelling of a negative distance in time: in the low part, in the high part, and with the highest high part."""
+    """Every spelling of a negative distance in time: in the low part, in the high part, with the highest one."""
     return [
-        {f"{name} gap low": (gap - high * 8192) % PRIME, f"{name} gap high": high}
-        for high in (0, -1, 65_535)
+        {f"{name} gap low": (gap - high * 8192) % PRIME, f"{name} gap high": high} for high in (0, -1, 65_535)
     ]
 
 

@@ -21,6 +21,7 @@ def desk(
 ) -> Iterator[Desk]:
     monkeypatch.setenv("CLEARING_DATA_DIR", str(tmp_path / "desk"))
     monkeypatch.setenv("CLEARING_PASSWORD", "correct horse")
+    monkeypatch.setenv("CLEARING_NODE_PROVERS", "0")
     monkeypatch.setattr(keystore, "SCRYPT_WORK", 1 << 12)
     made = Desk(tmp_path / "desk", capsys)
     yield made

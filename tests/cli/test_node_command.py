@@ -33,6 +33,7 @@ OPERATOR = 3
 def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Desk:
     monkeypatch.setenv("CLEARING_DATA_DIR", str(tmp_path / "desk"))
     monkeypatch.setenv("CLEARING_PASSWORD", PASSWORD)
+    monkeypatch.setenv("CLEARING_NODE_PROVERS", "0")
     monkeypatch.setattr(keystore, "SCRYPT_WORK", 1 << 12)
     # A small market: every listing is two transactions.
     monkeypatch.setattr(practice_market, "EXPIRY_DAYS", (7,))

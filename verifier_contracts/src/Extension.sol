@@ -62,8 +62,13 @@ library Extension {
     ///
     /// X (c0, c1, c2, c3, c4) = (c4, c0, c1 - c4, c2, c3): what leaves one word at the low end enters the other at the top.
     function product(uint256 a, uint256 b) internal pure returns (uint256) {
-        uint256 sumLow;
-        uint256 sumHigh;
+        (uint256 low, uint256 high) = wideProduct(a, b);
+        return narrow(low, high);
+    }
+
+    /// The product in wide lanes, each below 2^67: more of them can be added before they are reduced.
+    /// The rows stand in scratch memory, where the compiler does not compute them anew for every use.
+    function wideProduct(uint256 a, uint256 b) internal pure returns (uint256 sumLow, uint256 sumHigh) {
         assembly ("memory-safe") {
             let lane := 0x1fffffffffffffffffffff
             mstore(
@@ -103,7 +108,6 @@ library Extension {
             sumLow := add(sumLow, mul(f, mload(0)))
             sumHigh := add(sumHigh, mul(f, mload(32)))
         }
-        return narrow(sumLow, sumHigh);
     }
 
     /// Multiply by a base element.

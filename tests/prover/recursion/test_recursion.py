@@ -14,9 +14,9 @@ import pytest
 from prover.errors import ProofRefused, Reason
 from prover.field.koalabear import PRIME, decode, encode
 from prover.parameters import SuiteName
-from prover.recursion.execution import EVERYTHING_HOLDS, execute
+from prover.recursion.execution import EVERYTHING_HOLDS, CompiledProgram, execute
 from prover.recursion.narrow_poseidon import ROWS
-from prover.recursion.program import ProgramError
+from prover.recursion.program import Multiplication, Permutation, ProgramError, Solve
 from prover.recursion.prove import (
     Form,
     make_recursion_key,
@@ -223,3 +223,22 @@ def test_a_circuit_and_the_verifier_agree_on_every_kind_of_damage() -> None:
                 execute(key.compiled, inner.statement, elements, roots, siblings).failed != EVERYTHING_HOLDS
             )
             values[place] = kept
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_it_is_the_requirements_that_refuse(part: str) -> None:
+    """Taken away, they let every altered proof pass: nothing else in a program says no."""
+    inner, key = inner_proof("two-heights"), recursion_key("two-heights", Form.WIDE)
+    program = key.compiled.program
+    lenient = [
+        replace(instruction, digest=program.vector_count, is_requirement=False)
+        if isinstance(instruction, Permutation) and instruction.is_requirement
+        else instruction
+        for instruction in program.instructions
+        if not (isinstance(instruction, Multiplication) and instruction.solve is Solve.NONE)
+    ]
+    weakened = replace(program, instructions=tuple(lenient), vector_count=program.vector_count + 1)
+    forged = flatten_proofs([altered(inner.messages, part)])
+    assert execute(key.compiled, inner.statement, *forged).failed != EVERYTHING_HOLDS
+    compiled = CompiledProgram.compile(weakened)
+    assert execute(compiled, inner.statement, *forged).failed == EVERYTHING_HOLDS
