@@ -29,6 +29,10 @@ COMMANDS = {
         "benchmarks.batch_bench:command",
         "Prove a clearing batch end to end, and verify it in a fresh process without numba.",
     ),
+    "recursion": LazyCommand(
+        "benchmarks.recursion_bench:command",
+        "Prove a batch or an example, then that its proof verifies, down to the terminal proof for a contract.",
+    ),
     "clearing": LazyCommand(
         "benchmarks.clearing_bench:command",
         "Measure admission, clearing, the state tree, acknowledgements over HTTP and restart.",

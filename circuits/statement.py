@@ -70,6 +70,8 @@ PUBLIC_NAMES: Final = (
 
 def _unpacked(word: int, count: int) -> tuple[int, ...]:
     """The field elements of one word, 32 bits each, the first one lowest."""
+    if word >> 32 * count:
+        raise ValueError(f"{count} elements fill the lowest {32 * count} bits of a word, and no more")
     return tuple(word >> 32 * place & 0xFFFF_FFFF for place in range(count))
 
 

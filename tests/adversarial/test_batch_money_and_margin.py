@@ -40,6 +40,7 @@ from tests.adversarial.bent_rules import (
     look_away,
     nonce,
     pay,
+    place_of,
     quantity,
     reasons,
     traded,
@@ -191,6 +192,31 @@ def test_no_scenario_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Slack that is negative somewhere cannot be written down."""
     monkeypatch.setattr(Walked, "requirement", property(lambda self: 0 * self.payoff_at_end))
     assert reasons(laid(pay())) == {"bus fourteen bits"}
+
+
+def test_no_account_is_left_unwalked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All cash goes; the list stays as it was opened, and nobody asks what it requires."""
+    look_away(monkeypatch, Rejection.MARGIN_NOT_MET)
+    step = Journey.step
+
+    def unwalked(self: Journey, clock: int, after: Account, *rest: Any, **more: Any) -> Any:
+        version = self.book_of(after.account).version
+        made = step(self, clock, after, *rest, **more)
+        self.book_of(after.account).version = version
+        return made
+
+    monkeypatch.setattr(Journey, "step", unwalked)
+    holder = found(ALICE)
+    witness = laid(pay(holder.cash))
+    witness.traces["walks"][:] = 0
+    for table in ("groups", "series"):
+        witness.traces[table][place_of(table, "count of terms")] = 0
+    write(witness, "holders", 0, is_walked=0, new_version=0, middle_count=len(holder.positions))
+    for i in range(4):
+        write(witness, "holders", 0, **{f"total {i}": 0, f"free limb {i}": 0})
+    for i in range(1, 4):
+        write(witness, "holders", 0, **{f"cash is what is locked and what is free carry {i}": 0})
+    assert reasons(witness) == {"holders: an account with positions is walked"}
 
 
 def test_no_requirement_beyond_the_worst_case(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,11 +20,12 @@ from rollup.orders import SignedOrder
 from rollup.outcome import Transaction
 from rollup.rejections import Rejection
 from rollup.schnorr import sign
-from rollup.state import Deployment, Position, State
+from rollup.state import Account, Deployment, Position, State
 from rollup.transactions import (
     TAGS,
     CancelOrders,
     ForcedWithdrawal,
+    RegisterKey,
     SettleGroup,
     Trade,
     Transfer,
@@ -332,3 +333,34 @@ def test_no_signature_by_the_key_of_another(monkeypatch: pytest.MonkeyPatch) -> 
     deal = plain(Trade, buy, SignedOrder(sell.order, sign(secret, message)), False, LOTS)
     assert TAGS[Trade] == 11
     assert signature_reasons(laid_with_signatures(deal)) == {"bus identity keys"}
+
+
+def test_no_order_under_a_replaced_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Order, fill, trade and step all name the identity that the account had before the queue gave it another key."""
+    look_away(monkeypatch, R.SIGNATURE_INVALID)
+    checked, sign_in, step = admission.checked_signature, Journey.sign, Journey.step
+    old, other = found(ALICE), found(BOB).key
+    old_key = old.key
+    assert old_key is not None and other is not None
+
+    def by_old_key(state: State, account: Any, *rest: Any) -> SignatureChecked:
+        event = checked(state, account, *rest)
+        return replace(event, key=old_key) if account == ALICE else event
+
+    def signed_before(self: Journey, event: SignatureChecked) -> Any:
+        signer = sign_in(self, event)
+        return signer._replace(identity=self.identity_of(old)) if event.account == ALICE else signer
+
+    def stepped_before(self: Journey, clock: int, after: Account, *rest: Any, **more: Any) -> Any:
+        made = step(self, clock, after, *rest, **more)
+        if after.account == ALICE:
+            self.steps[-1] = made._replace(identity=self.identity_of(old))
+        return made
+
+    items = [plain(RegisterKey, ALICE, MARKET.owner(ALICE), 0, other.suite, other.x, other.y)]
+    monkeypatch.setattr(trade, "checked_signature", by_old_key)
+    assert reasons(laid(traded(), items=items)) == {"bus identity keys"}
+    monkeypatch.setattr(Journey, "sign", signed_before)
+    assert reasons(laid(traded(), items=items)) == {"bus account steps"}
+    monkeypatch.setattr(Journey, "step", stepped_before)
+    assert reasons(laid(traded(), items=items)) == {"bus accounts"}

@@ -7,7 +7,8 @@ from collections import Counter
 
 import pytest
 
-from tests.adversarial.deletions import Deletion, Forged, search, twins_of
+from tests.adversarial.deletion_search import search
+from tests.adversarial.deletions import Deletion, Forged, twins_of
 from tests.adversarial.deletions_report import RESULTS, grounds_of, judge, summary, verdict
 from tests.circuits.whole_batches import quick_tables
 

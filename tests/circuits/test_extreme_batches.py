@@ -216,9 +216,13 @@ def a_group_of_256_series(house: RecordingHouse) -> None:
 def the_treasury_trades(house: RecordingHouse) -> None:
     for account in (ALICE, TREASURY):
         enter(house, account, 1_000 * DOLLAR)
-    house.serve(make(SetParameters, 100, 300, TREASURY))
+    for treasury in (0, BOB, 2**32 - 1, TREASURY):
+        house.serve(make(SetParameters, 100, 300, treasury))
     house.list_group()
     series = house.list_series(7, 100, CALL)
+    house.list_series(7, 100, PUT)
+    house.list_series(7, 100, PUT)
+    house.list_series(8, 100, PUT)
     deal(house, ALICE, TREASURY, series, DOLLAR, 5)
     deal(house, TREASURY, ALICE, series, DOLLAR, 7)
     house.apply(house.transfer(ALICE, TREASURY, 3))
