@@ -31,7 +31,7 @@ from tests.adversarial.deletion_search import search
 from tests.adversarial.deletions import Deletion, Forged, Ground, twins_of
 from tests.circuits import test_extreme_batches as extremes
 from tests.circuits.histories import RecordingHouse, told
-from tests.circuits.whole_batches import LIMITS, SLOW, laid_out, quick_tables
+from tests.circuits.whole_batches import LIMITS, laid_out, quick_tables
 
 ROOT: Final = Path(__file__).parents[2]
 RESULTS: Final = ROOT / "benchmarks" / "results" / "deletions.json"

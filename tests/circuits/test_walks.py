@@ -1,4 +1,7 @@
-"""Walks prove exactly what the rules compute, and nothing else."""
+"""Walks prove exactly what the rules compute, and nothing else.
+
+The file is long because every cheat stands beside the bench that lays it out.
+"""
 
 from __future__ import annotations
 
