@@ -91,6 +91,7 @@ UNFINISHED: Final = "deploying"
 )
 @click.option(
     "--provers",
+    envvar="CLEARING_NODE_PROVERS",
     type=click.IntRange(0, 64),
     default=1,
     show_default=True,

@@ -160,6 +160,9 @@ def verdict(
         said |= {"noticed_by": "a forgery of the tests"}
     elif (deletion.table, deletion.name) in REASONS:
         said |= {"noticed_by": "redundant", "reason": REASONS[deletion.table, deletion.name]}
+    elif deletion.kind == "constraint" and twins[deletion.index] != deletion.index:
+        # Alone it is redundant; whether its class is noticed, the first of the class says.
+        said |= {"noticed_by": "says the same as another"}
     else:
         said |= {"noticed_by": "nothing found"}
     return said

@@ -104,7 +104,7 @@ def test_a_first_start_deploys_and_lists_and_a_later_one_finds_it_again(desk: De
     second = run_until_served(desk)
     assert second.code == 0, second.err
     assert house.contract in second.out
-    assert "none yet: the deployed verifier refuses every proof" in second.out
+    assert "none are made; the deployed verifier refuses every proof" in second.out
     # What belongs together stays together.
     assert "has a chain of its own" in desk.refused("node", "--l1-rpc", "http://127.0.0.1:9", code=2)
     assert "serves the clearing house" in desk.refused("node", "--contract", "0x" + "11" * 20, code=2)
