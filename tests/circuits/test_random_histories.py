@@ -20,7 +20,7 @@ class ProvableHistories(RecordedHistories):
 
 
 class ManyProvableHistories(ProvableHistories):
-    """As many histories as take an hour."""
+    """Fifty times as many."""
 
 
 ProvableHistories.TestCase.settings = settings(
