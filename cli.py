@@ -232,10 +232,11 @@ def _commands() -> Mapping[str, LazyCommand]:
         ),
         "batch": LazyCommand("rollup.commands.batch_command:group", "List batches, and show one."),
         "prove": LazyCommand(
-            "circuits.batch_commands:prove", "Prove a batch that a node of the data directory has closed."
+            "circuits.batch_commands:prove", "Prove a batch that a node of this data directory has closed."
         ),
         "verify": LazyCommand(
-            "circuits.batch_commands:verify", "Verify a batch's proof, and say what it says."
+            "circuits.batch_commands:verify",
+            "Verify a batch's proof, and say what it says; the exit code is 1 when it is refused.",
         ),
         "inspect": LazyCommand(
             "circuits.batch_commands:inspect",

@@ -8,7 +8,7 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks.clearing_figures import BenchClock, BenchQueue, everybody_has_money
+from benchmarks.clearing_figures import BenchClock, BenchQueue, everybody_has_money, unlimited
 from benchmarks.clearing_workload import Market
 
 
@@ -20,7 +20,9 @@ async def run(path: Path, accounts: int, seed: int) -> None:
 
     market = Market(seed, accounts)
     queue = BenchQueue(market.queue_items())
-    settings = SequencerSettings(queue_items=len(queue.items), batch_bytes=10 * 112 * 1024)
+    settings = SequencerSettings(
+        queue_items=len(queue.items), batch_bytes=10 * 112 * 1024, batch_limits=unlimited()
+    )
     sequencer = Sequencer(DataDirectory(path), market.genesis, BenchClock(market.time), queue, settings)
     restart = await sequencer.start()
     limits = ServerSettings(port=0, requests_per_second=1e6, request_burst=1e6)

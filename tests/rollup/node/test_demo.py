@@ -16,6 +16,7 @@ from rollup.codec import DATA_VERSION
 from rollup.node.demo import Progress, run_demo
 from rollup.node.demo_report import Check, DemoReport
 from rollup.node.deployment import Verifier
+from rollup.node.ports import Attester
 from rollup.schnorr import SepticSchnorr
 from rollup.state import State
 from rollup.state_hash import KernelHasher
@@ -143,7 +144,8 @@ def test_the_command_ends_with_the_figures_that_programs_read(
 
     ended = [unproved, replace(unproved, checks=(Check("a figure", "1", "2"),))]
 
-    def tell(seed: int, progress: Progress) -> DemoReport:
+    def tell(seed: int, progress: Progress, *, attester: Attester | None) -> DemoReport:
+        assert attester is not None
         return replace(ended.pop(0), seed=seed)
 
     monkeypatch.setattr(rollup.node.demo, "run_demo", tell)
