@@ -240,7 +240,7 @@ def _commands() -> Mapping[str, LazyCommand]:
         ),
         "inspect": LazyCommand(
             "circuits.batch_commands:inspect",
-            "Show what a batch costs to prove: cells by table and by type of transaction.",
+            "Show what a batch costs to prove: rows and cells by table, and by type of transaction.",
         ),
         "rebuild": LazyCommand(
             "rollup.commands.rebuild_command:command",

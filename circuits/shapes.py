@@ -128,7 +128,7 @@ def _shape(name: str, log_trades: int, log_accounts: int, log_items: int) -> Sha
     heights = {
         signature.NAME: signature.LOG_BLOCK + log_orders,
         walks.NAME: log_trades + 5,
-        poseidon.NAME: max(log_trades + 5, 12),
+        poseidon.NAME: max(log_trades, log_accounts, 7) + 5,
         compressions.NAME: max(log_trades + 3, log_accounts + 4, 12),
         range_check.NAME: range_check.LOG_HEIGHT,
         tree.NAME: max(log_trades + 2, log_accounts + 3, 11),
