@@ -23,7 +23,7 @@ GATE := -m pytest -n $(WORKERS) --dist loadfile --cov
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | while IFS='	' read -r name what; do printf '  make %-10s %s\n' "$$name" "$$what"; done
 
-demo: $(USER_STAMP) ## trade on a clearing house from deployment to withdrawal, and balance its books
+demo: $(USER_STAMP) ## trade on a clearing house, prove it to its contract, be paid by it, and balance its books
 	$(RUN) cli.py demo
 
 test: $(DEVELOPMENT_STAMP) ## run everything that guards the project

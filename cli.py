@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import json
 import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,17 +19,21 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem, get_completion_class, shell_complete
 
+from rollup.commands.terminal import (
+    EXIT_BAD_INPUT,
+    BadInput,
+    Refused,
+    json_option,
+    name_variables,
+    print_json,
+    print_table,
+)
+
 VERSION = "0.1.0"
 """The one place of the version: pyproject.toml reads it from here, so `--version` needs no installed metadata."""
 
 ROOMS = ("prover", "rollup", "circuits", "verifier_contracts", "benchmarks")
 """The packages of this project."""
-
-EXIT_REFUSED = 1
-"""A proof, an order or a claim was refused, or a check failed: the command worked and the answer is no."""
-
-EXIT_BAD_INPUT = 2
-"""The command line or an input file is wrong, or something that is needed is not there: nothing was done."""
 
 EXIT_BUG = 3
 """Something happened that this project did not foresee."""
@@ -42,11 +44,10 @@ EXIT_INTERRUPTED = 130
 COMPLETION_VARIABLE = "_CLEARING_COMPLETE"
 """What the shell sets when it asks for completions."""
 
+HOME = Path(__file__).resolve().parent
+
 PROVER_COMMAND = (sys.executable, "-m", "circuits.proving_process")
 """Starts a process that proves batches; a node appends its folder."""
-
-PIPE_COLUMNS = 200
-"""How wide a table may be where no terminal tells its width."""
 
 EXIT_CODES = """\b
 Exit codes:
@@ -60,18 +61,6 @@ Exit codes:
 Results go to stdout; logs and progress go to stderr."""
 
 logger = logging.getLogger("clearing")
-
-
-class Refused(click.ClickException):
-    """The answer is no: a proof was refused or a check failed."""
-
-    exit_code = EXIT_REFUSED
-
-
-class BadInput(click.ClickException):
-    """An input cannot be read as what it should be."""
-
-    exit_code = EXIT_BAD_INPUT
 
 
 # --------------------------------------------------------------------------------------------- what commands share
@@ -111,7 +100,10 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one command; None when there is none of that name."""
         lazy = self._registry().get(cmd_name)
-        return lazy.load() if lazy else super().get_command(ctx, cmd_name)
+        command = lazy.load() if lazy else super().get_command(ctx, cmd_name)
+        if command is not None:
+            name_variables(command, [*ctx.command_path.split()[1:], cmd_name])
+        return command
 
     def _summaries(self) -> list[tuple[str, str]]:
         """Every command with its summary; none is imported."""
@@ -133,53 +125,6 @@ class LazyGroup(click.Group):
         return offered + click.Command.shell_complete(self, ctx, incomplete)
 
 
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object instead of a table."
-)
-
-
-def print_json(document: Mapping[str, Any]) -> None:
-    """Print a result for programs."""
-    click.echo(json.dumps(document, indent=2))
-
-
-def read_input(path: Path, limit_bytes: int) -> bytes:
-    """Read a whole input file; one that is absent, unreadable or longer than the limit is a bad input.
-
-    A file of any size costs at most the limit in memory.
-    """
-    name = click.format_filename(path)
-    try:
-        with path.open("rb") as file:
-            content = file.read(limit_bytes + 1)
-    except OSError as error:
-        raise BadInput(f"cannot read {name!r}: {error.strerror}") from error
-    if len(content) > limit_bytes:
-        raise BadInput(f"{name!r} is longer than {limit_bytes:,} bytes, the most that such a file can have")
-    return content
-
-
-@contextmanager
-def progress_on_stderr() -> Iterator[Callable[[str, float], None]]:
-    """Give long work a callback that draws a bar a stage on a terminal, and logs the stages anywhere else."""
-    from rich.console import Console
-    from rich.progress import Progress, TaskID
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda stage, fraction: logger.info("%s: %.0f %%", stage, 100 * fraction)
-        return
-    with Progress(console=console, transient=True) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def show(stage: str, fraction: float) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=1.0)
-            bars.update(tasks[stage], completed=fraction)
-
-        yield show
-
-
 # ----------------------------------------------------------------------------------------------------- the commands
 
 
@@ -188,7 +133,7 @@ def _commands() -> Mapping[str, LazyCommand]:
     return {
         "demo": LazyCommand(
             "benchmarks.clearing_demo:command",
-            "Trade options on a clearing house of its own, from deployment to withdrawal, and balance its books.",
+            "Trade options on a clearing house of its own, from deployment to paid claims, and balance its books.",
         ),
         "proof": LazyCommand(
             "benchmarks.proof_command:group", "Make, show and check proofs of the example circuits."
@@ -227,6 +172,9 @@ def _commands() -> Mapping[str, LazyCommand]:
             "rollup.commands.status_command:command",
             "Show the chain, the batches, the queue, how far the node lags, and the account.",
         ),
+        "l1": LazyCommand(
+            "rollup.commands.l1_command:group", "Ask Ethereum itself how the clearing house stands."
+        ),
         "book": LazyCommand(
             "rollup.commands.book_command:command", "Show what is listed, or the best prices of one series."
         ),
@@ -241,6 +189,21 @@ def _commands() -> Mapping[str, LazyCommand]:
         "inspect": LazyCommand(
             "circuits.batch_commands:inspect",
             "Show what a batch costs to prove: rows and cells by table, and by type of transaction.",
+        ),
+        "exit": LazyCommand(
+            "rollup.commands.exit_command:group",
+            "Leave a frozen clearing house with what is yours, with Ethereum's data alone.",
+        ),
+        "governor": LazyCommand(
+            "rollup.commands.governor_command:group",
+            "Announce changes of the clearing house, list what waits, and make them after their notice.",
+        ),
+        "oracle": LazyCommand(
+            "rollup.commands.oracle_command:group", "Sign, post and fix a group's settlement price."
+        ),
+        "force": LazyCommand(
+            "rollup.commands.force_command:group",
+            "Go past the sequencer: queue what it must serve, revert or freeze what it does not prove.",
         ),
         "rebuild": LazyCommand(
             "rollup.commands.rebuild_command:command",
@@ -290,8 +253,8 @@ def doctor(as_json: bool) -> None:
             {"machine": asdict(machine), "self_test": [asdict(r) for r in results], "healthy": healthy}
         )
     else:
-        _print_table("this machine", ("what", "value"), machine.rows())
-        _print_table(
+        print_table("this machine", ("what", "value"), machine.rows())
+        print_table(
             "self-test",
             ("kernel", "compared with", "seconds", "result"),
             [(r.name, r.oracle, f"{r.seconds:.2f}", r.failure or "agrees") for r in results],
@@ -336,7 +299,7 @@ def soundness(preset: str | None, as_json: bool) -> None:
         print_json({"presets": entries})
         return
     for parameters, log_height, report in reports if preset else []:
-        _print_table(
+        print_table(
             f"{_marked(parameters.name, parameters.is_insecure)}, 2^{log_height} rows, {report.regime}",
             ("round", "bits", "grinding", "bits without"),
             [
@@ -344,7 +307,7 @@ def soundness(preset: str | None, as_json: bool) -> None:
                 for r in report.rounds
             ],
         )
-    _print_table(
+    print_table(
         "provable bits: the least of all rounds, grinding included, and without",
         ("preset", "rate", "queries", "rows", "regime", "bits", "weakest round", "without", "summed"),
         [
@@ -399,19 +362,6 @@ def bench() -> None:
     """
 
 
-def _print_table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table; a pipe gets it in full width and without colours."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(*headings, title=title, title_justify="left")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    # A pipe has no width, and cut cells would help nobody there.
-    (Console() if sys.stdout.isatty() else Console(width=PIPE_COLUMNS)).print(table)
-
-
 # -------------------------------------------------------------------------------------------------------- the entry
 
 
@@ -421,13 +371,12 @@ def check_rooms() -> None:
     The names of the rooms are ordinary words, and packages of these names exist elsewhere.
     One that was installed over ours would be imported without a word.
     """
-    home = Path(__file__).resolve().parent
     for room in ROOMS:
         found = importlib.util.find_spec(room)
         origin = found.origin if found else None
-        if origin is None or Path(origin).resolve().parent.parent != home:
+        if origin is None or Path(origin).resolve().parent.parent != HOME:
             raise BadInput(
-                f"the package {room!r} is {origin or 'missing'}, not the one beside {home / 'cli.py'}: "
+                f"the package {room!r} is {origin or 'missing'}, not the one beside {HOME / 'cli.py'}: "
                 "install this project into a virtual environment of its own"
             )
 
@@ -440,10 +389,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if instruction:
             return shell_complete(clearing, {}, "clearing", COMPLETION_VARIABLE, instruction)
         # Not click's own `main`: that one leaves the process when a pipe breaks.
-        # The rooms import one way, so the node is handed what proves its batches.
-        provers = {"prover_command": PROVER_COMMAND, "prover_directory": Path(__file__).resolve().parent}
+        # The rooms import one way, so the node is handed what proves its batches, and what judges the proofs.
+        proving = {
+            "prover_command": PROVER_COMMAND,
+            "prover_directory": HOME,
+            "verifier": lambda: importlib.import_module("circuits.deployable").verifier(),
+        }
         with clearing.make_context(
-            "clearing", list(sys.argv[1:] if arguments is None else arguments), obj=provers
+            "clearing", list(sys.argv[1:] if arguments is None else arguments), obj=proving
         ) as context:
             clearing.invoke(context)
         sys.stdout.flush()

@@ -33,6 +33,10 @@ COMMANDS = {
         "benchmarks.recursion_bench:command",
         "Prove a batch or an example, then that its proof verifies, down to the terminal proof for a contract.",
     ),
+    "pipeline": LazyCommand(
+        "benchmarks.pipeline_bench:command",
+        "Measure every arrow from a batch to paid money: seconds, bytes and gas, on the demonstration.",
+    ),
     "clearing": LazyCommand(
         "benchmarks.clearing_bench:command",
         "Measure admission, clearing, the state tree, acknowledgements over HTTP and restart.",

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from cli import json_option, print_json, progress_on_stderr
+from rollup.commands.terminal import json_option, print_json, progress_on_stderr
 
 RESULTS = Path(__file__).resolve().parent / "results"
 

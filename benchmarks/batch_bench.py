@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import click
 
 from benchmarks.all_bench import RESULTS, write
 from benchmarks.prover_bench import run_child
-from cli import json_option, print_json, progress_on_stderr
+from rollup.commands.terminal import json_option, print_json, progress_on_stderr
 
 PRESETS_BY_TREES = {"keccak": "keccak-100-rate-4", "poseidon": "poseidon-100-rate-4"}
 """A batch has thousands of columns: at rate 1/4 half as many rows of them are opened as at rate 1/2."""
@@ -48,10 +49,22 @@ def measure_one(
 
 
 def measure(
-    trades: int, accounts: int, preset: str, threads: int, repeats: int, *, is_alone: bool = False
+    trades: int,
+    accounts: int,
+    preset: str,
+    threads: int,
+    repeats: int,
+    *,
+    is_alone: bool = False,
+    peer_seconds: float = 0.0,
+    show: Callable[[str, float], None] = lambda _stage, _fraction: None,
 ) -> dict[str, Any]:
-    """The batch that is asked for and, unless alone, those that it is compared with."""
+    """The batch that is asked for and, unless alone, those that it is compared with.
+
+    With `peer_seconds` hashes and signature checks of circom and snarkjs are proved for so long each.
+    """
     from benchmarks.machine import describe
+    from benchmarks.peers_bench import measure_hashes, measure_signatures
 
     asked = {trades} if is_alone else {LATENCY, SMALLER, trades}
     runs = {
@@ -79,7 +92,16 @@ def measure(
     ratio = None
     if SMALLER in runs:
         ratio = (result["prove_seconds"] / trades) / (runs[SMALLER]["prove_seconds"] / SMALLER)
+    signatures = 2 * trades / result["prove_seconds"]
+    peers: dict[str, Any] = {}
+    if peer_seconds:
+        peers["peer_hashes"] = measure_hashes(peer_seconds, show=show)
+        peer = peers["peer_signatures"] = measure_signatures(peer_seconds, show=show)
+        if "signatures_per_second" in peer:
+            peers["signatures_per_second_over_peer"] = signatures / peer["signatures_per_second"]
     return result | {
+        **peers,
+        "signatures_per_second": signatures,
         "latency_64_seconds": latency,
         "cost_over_512": ratio,
         "cost_4096_over_512": ratio if trades == LARGEST else None,
@@ -104,6 +126,13 @@ def measure(
     help="Warm proofs; the median counts.",
 )
 @click.option("--alone", is_flag=True, help="This batch only, without those of 64 and 512 trades beside it.")
+@click.option(
+    "--peer-seconds",
+    default=60.0,
+    show_default=True,
+    type=click.FloatRange(0, 3600),
+    help="How long circom and snarkjs prove hashes, then signatures, beside it; 0 or --alone: not at all.",
+)
 @click.option("--keep", is_flag=True, help="Keep the result in benchmarks/results and draw the plots anew.")
 @json_option
 def command(
@@ -114,6 +143,7 @@ def command(
     threads: int | None,
     repeats: int,
     alone: bool,
+    peer_seconds: float,
     keep: bool,
     as_json: bool,
 ) -> None:
@@ -122,6 +152,7 @@ def command(
     A trade is two orders that were never seen before, each with its signature, so two signatures are proved for it.
     The seconds of a proof include its witness, from the rules' events to the traces; the key is made beforehand.
     Beside it a batch of 64 trades is timed (latency), and one of 512 (what a trade costs in a smaller batch).
+    Then circom 2 and snarkjs prove hashes and EdDSA checks, where npm is there to bring them.
 
     \b
     Examples:
@@ -138,7 +169,16 @@ def command(
         raise click.UsageError(f"there is no preset {chosen!r}, only {', '.join(PRESETS)}")
     with progress_on_stderr() as show:
         show("measure", 0.0)
-        result = measure(trades, accounts, chosen, threads or default_threads(), repeats, is_alone=alone)
+        result = measure(
+            trades,
+            accounts,
+            chosen,
+            threads or default_threads(),
+            repeats,
+            is_alone=alone,
+            peer_seconds=0.0 if alone else peer_seconds,
+            show=show,
+        )
     if keep:
         write(f"batch-{PRESETS[chosen].suite.name.split('_')[0].lower()}", result, RESULTS)
         draw(RESULTS)
@@ -186,11 +226,30 @@ def describe_result(result: dict[str, Any]) -> list[str]:
     )
     lines += [f"    {value:8.3f} s  {name}" for name, value in result["seconds_by_stage"].items()]
     by_table = {name: sum(phases.values()) for name, phases in result["cells_by_table"].items()}
+    seconds = result["seconds_by_table"]
     lines += [
-        f"    {count:13,} cells  {100 * count / result['cells']:5.1f} %  {name}"
+        f"    {count:13,} cells  {100 * count / result['cells']:5.1f} %  {seconds[name]:7.3f} s  {name}"
         for name, count in sorted(by_table.items(), key=lambda entry: -entry[1])
     ]
-    return lines
+    return lines + describe_peers(result)
+
+
+def describe_peers(result: dict[str, Any]) -> list[str]:
+    """What circom and snarkjs do beside it, where they were asked."""
+    from benchmarks.peers_bench import SIGNATURE_STATEMENT, describe_signatures
+
+    if "peer_signatures" not in result:
+        return []
+    hashes, signatures = result["peer_hashes"], result["peer_signatures"]
+    if "skipped" in signatures:
+        return [f"  circom and snarkjs skipped: {signatures['skipped']}"]
+    return [
+        f"  signatures a second  {result['signatures_per_second']:,.0f} here, with their whole trades",
+        *describe_signatures(signatures),
+        f"  hashes a second      {hashes['hashes_per_second']:,.1f} of circom and snarkjs",
+        f"  times as many signatures a second: {result['signatures_per_second_over_peer']:,.0f}",
+        f"  {SIGNATURE_STATEMENT}",
+    ]
 
 
 def _floor(name: str) -> str:

@@ -15,10 +15,11 @@ from typing import Any
 
 from benchmarks.clearing_workload import Market, plain
 from benchmarks.prover_run import peak_bytes
-from circuits import compressions, keys, poseidon, signature
+from circuits import keys, poseidon, signature
 from circuits.machine import ProvedBatch, batch_key, prove_batch, shape_for
 from circuits.shapes import TABLES, Shape, batch_circuit
 from circuits.witness import follow_batch
+from prover.air.expression import topological_order
 from prover.hash.poseidon import POSEIDON16_20
 from prover.parameters import PRESETS
 from prover.progress import Stages
@@ -101,6 +102,41 @@ def committed_cells(cells: dict[str, dict[str, int]]) -> int:
     return sum(count for phases in cells.values() for name, count in phases.items() if name != "preprocessed")
 
 
+def operations_by_table(key: VerificationKey) -> dict[str, int]:
+    """Additions and multiplications of all rows: what evaluating the constraints takes."""
+    counts = {}
+    for number, table in enumerate(key.shape.tables):
+        nodes = sum(bool(node.sources) for node in topological_order([table.combination]))
+        counts[table.name] = nodes << (key.shape.log_heights[number] + key.shape.log_quotient_pieces(number))
+    return counts
+
+
+def seconds_by_table(key: VerificationKey, seconds: dict[str, float]) -> dict[str, float]:
+    """Each stage's seconds, shared out by the cells that it works on, or by the operations.
+
+    A stage works on all tables at once, so a table's own time cannot be taken with a clock.
+    """
+    cells = cells_by_table(key)
+    all_cells = {name: sum(phases.values()) for name, phases in cells.items()}
+    challenge = {
+        name: sum(count for phase, count in phases.items() if phase.startswith("challenge"))
+        for name, phases in cells.items()
+    }
+    works_on = {
+        "follow": {name: phases.get("main", 0) for name, phases in cells.items()},
+        "commit to the quotient": {name: phases.get("quotient", 0) for name, phases in cells.items()},
+        "evaluate the constraints": operations_by_table(key),
+    }
+    works_on["lay out"] = works_on["commit to the trace"] = works_on["follow"]
+    shares = dict.fromkeys(cells, 0.0)
+    for stage, spent in seconds.items():
+        weights = works_on.get(stage, challenge if "challenge round" in stage else all_cells)
+        total = sum(weights.values())
+        for name, weight in weights.items():
+            shares[name] += spent * weight / total
+    return shares
+
+
 def cells_per_signature(cells: dict[str, dict[str, int]], shape: Shape, work: Work) -> float:
     """The signature and key tables, padding and all, and the permutations of the challenges, for each signature."""
     trades = [one for one in work.batch.transactions if isinstance(one, Trade)]
@@ -149,6 +185,7 @@ def measure(
     # The first run compiles or loads the kernels: it is a figure of its own.
     warm = runs[1:]
     seconds = {name: statistics.median(run.get(name, 0.0) for run in warm) for name in warm[0]}
+    by_stage = {name: value for name, value in seconds.items() if name != "total"}
     totals = sorted(run["total"] for run in warm)
     cells = cells_by_table(key)
     total = committed_cells(cells)
@@ -164,7 +201,8 @@ def measure(
         "prove_seconds": seconds["total"],
         "prove_seconds_spread": [totals[0], totals[-1]],
         "prove_seconds_first_run": runs[0]["total"],
-        "seconds_by_stage": {name: value for name, value in seconds.items() if name != "total"},
+        "seconds_by_stage": by_stage,
+        "seconds_by_table": seconds_by_table(key, by_stage),
         "key_seconds": key_seconds,
         "circuit_seconds": circuit_seconds,
         "rules_seconds": work.rules_seconds,
@@ -173,9 +211,7 @@ def measure(
         "cells_per_signature": cells_per_signature(cells, shape, work),
         "cells_by_table": cells,
         "log_heights": dict(shape.log_heights),
-        "permutations_by_table": {
-            name: 1 << shape.log_heights[name] for name in (poseidon.NAME, compressions.NAME)
-        },
+        "permutations_by_table": {poseidon.NAME: 1 << shape.log_heights[poseidon.NAME]},
         "proof_bytes": len(proved.content),
         "published_bytes": len(work.outcome.published),
         "peak_rss_bytes": peak_bytes(),

@@ -17,15 +17,17 @@ from time import perf_counter, time
 from typing import IO, Any, Final
 
 from benchmarks.clearing_workload import CASH, ORDER_TAG, Market, plain
+from benchmarks.prover_bench import run_child
 from prover.hash.poseidon import POSEIDON16_20
 from rollup.admission import message_of
 from rollup.batch import open_batch, publish, serve_item
 from rollup.codec import QueuedItem, encode_batch
 from rollup.margin import group_margin
 from rollup.node.effects import BookChanges, SealedBatch, Source
+from rollup.node.gathered import Receipt
 from rollup.node.inputs import InputKind, PlaceOrder, encode_input
 from rollup.node.room import BatchLimits
-from rollup.node.sequencer import Receipt, Sequencer, SequencerSettings
+from rollup.node.sequencer import Sequencer, SequencerSettings
 from rollup.node.storage import DataDirectory, JournalRow
 from rollup.node.verified import VerifiedSignatures
 from rollup.orders import SignedOrder
@@ -263,10 +265,16 @@ async def everybody_has_money(sequencer: Sequencer) -> None:
     raise RuntimeError("the node does not serve its queue")
 
 
-async def _admit_everything(folder: Path, market: Market, signed: list[SignedOrder]) -> float:
+async def admit_everything(
+    folder: Path, market: Market, signed: list[SignedOrder], batch_transactions: int = TRADES
+) -> float:
+    """Give a node in this process all these orders, and wait until the last one is on the disk."""
     queue = BenchQueue(market.queue_items())
     settings = SequencerSettings(
-        queue_items=len(queue.items), batch_bytes=10 * 112 * 1024, batch_limits=unlimited()
+        queue_items=len(queue.items),
+        batch_bytes=10 * 112 * 1024,
+        batch_limits=unlimited(),
+        batch_transactions=batch_transactions,
     )
     sequencer = Sequencer(DataDirectory(folder), market.genesis, BenchClock(market.time), queue, settings)
     await sequencer.start()
@@ -295,7 +303,7 @@ def admission(seed: int, count: int = 3 * TRADES) -> dict[str, float]:
     orders = [order for pair in market.pairs(count // 2) for order in pair]
     signed = market.signed(orders)
     with tempfile.TemporaryDirectory() as folder:
-        seconds = asyncio.run(_admit_everything(Path(folder) / "node", market, signed))
+        seconds = asyncio.run(admit_everything(Path(folder) / "node", market, signed))
     return {"orders_admitted_per_second": count / seconds}
 
 
@@ -328,15 +336,16 @@ def _loaded(seed: int, rate: float, seconds: float) -> dict[str, Any]:
         tempfile.TemporaryDirectory() as folder,
         node_process(Path(folder) / "node", "--seed", str(seed)) as (line, _),
     ):
-        command = [sys.executable, "-m", "benchmarks.clearing_load", line["url"], "--seed", str(seed)]
-        finished = subprocess.run(
-            [*command, "--rate", str(rate), "--seconds", str(seconds)],
-            capture_output=True,
-            text=True,
-            cwd=HOME,
-            check=True,
+        load = run_child(
+            "benchmarks.clearing_load",
+            line["url"],
+            "--seed",
+            str(seed),
+            "--rate",
+            str(rate),
+            "--seconds",
+            str(seconds),
         )
-    load: dict[str, Any] = json.loads(finished.stdout)
     if load["refused"]:
         raise RuntimeError(f"{load['refused']} of the workload's orders were refused")
     return load
@@ -356,16 +365,16 @@ def acknowledgement(seed: int, rate: float, seconds: float) -> dict[str, Any]:
 def write_history(path: Path, market: Market, state: State, trades: int) -> dict[str, int]:
     """Write the files of a node that has cleared a million trades: same rows, made by a script.
 
-    The journal's payloads are as long as real ones and are not read by a restart; the last inputs are real orders,
-    which a restart replays.
+    Payloads, published bytes and what a batch overwrote are as long as real ones, which a test compares with a real
+    node's; a restart does not read them, only the leaves of the last batch.
     """
     random = Random(market.seed)
     batches = -(-trades // TRADES)
     system = replace(state.system, batch_number=plain(BatchNumber, batches))
     state = state.with_leaves(system)
-    pairs = list(market.pairs(500))
-    signed = market.signed([order for pair in pairs for order in pair])
+    signed = market.signed([order for pair in market.pairs(1) for order in pair])
     length = len(encode_input(PlaceOrder(plain(Time, market.time), signed[0])))
+    overwritten = leaves_of_a_batch(state, market)
     with DataDirectory(path) as directory:
         directory.checkpoints.begin_with(market.genesis)
         sequence = 0
@@ -380,11 +389,11 @@ def write_history(path: Path, market: Market, state: State, trades: int) -> dict
             leaves = dict(state.all_leaves()) if number == batches else {}
             sealed = plain(
                 SealedBatch,
-                plain(_Numbered, number, market.time),
+                plain(_Numbered, number, market.time, (None,) * TRADES),
                 None,
                 random.randbytes(26 * TRADES + 26),
                 tuple(Source(one, one + 1, True, 3) for one in range(TRADES)),
-                {},
+                overwritten,
                 leaves,
                 sequence,
                 BookChanges(),
@@ -395,13 +404,26 @@ def write_history(path: Path, market: Market, state: State, trades: int) -> dict
     return {"journal_bytes": (path / "journal.sqlite").stat().st_size, "sequence": sequence}
 
 
+def leaves_of_a_batch(state: State, market: Market) -> dict[LeafIndex, Leaf | None]:
+    """About as many leaves as a batch overwrites: those of the market's traders, and two slots a trade."""
+    leaves: dict[LeafIndex, Leaf | None] = {}
+    for place, leaf in state.all_leaves().items():
+        if isinstance(leaf, OrderSlot) and len(leaves) < 2 * TRADES:
+            leaves[place] = leaf
+    for account in market.traders:
+        held = state.account(account)
+        if held is not None:
+            leaves[index_of_leaf(held)] = held
+    return leaves
+
+
 @dataclass(frozen=True)
 class _Numbered:
     """As much of a batch as its row holds."""
 
     number: int
     time: int
-    transactions: tuple[None, ...] = (None,) * TRADES
+    transactions: tuple[None, ...]
 
 
 def restart(seed: int, trades: int = HISTORY, accounts: int = ACCOUNTS) -> dict[str, Any]:

@@ -23,8 +23,8 @@ from typing import Any, Final
 import click
 
 from benchmarks.clearing_workload import Market
-from cli import Refused, json_option, print_json, progress_on_stderr
 from rollup.client import AsyncClient, NodeRefusalError, NodeUnreachableError
+from rollup.commands.terminal import Refused, json_option, print_json, progress_on_stderr
 from rollup.fields import to_words
 from rollup.node.effects import Effects
 from rollup.node.engine import Engine
@@ -40,6 +40,8 @@ HOME: Final = Path(__file__).resolve().parent.parent
 
 KILLS: Final = 50
 ACCOUNTS: Final = 6
+NODE: Final = ("--accounts", str(ACCOUNTS), "--batch-transactions", "25", "--batch-seconds", "0.5")
+"""Small batches: a kill should often find a checkpoint half written."""
 SLOTS: Final = 8
 ORDERS_A_LIFE: Final = 600
 LINES: Final = 8
@@ -121,8 +123,8 @@ class KillRun:
         """Start the node, load it, kill it, and look at what it left."""
         signed = self.orders()
         began = perf_counter()
-        command = [sys.executable, "-m", "benchmarks.clearing_killed_node_run", str(self.path)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=HOME) as node:
+        command = [sys.executable, "-m", "benchmarks.clearing_node_run", str(self.path), *NODE]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=HOME) as node:
             try:
                 if node.stdout is None:
                     raise RuntimeError("the process was started with a pipe")

@@ -7,13 +7,14 @@ import asyncio
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from benchmarks.clearing_figures import BenchClock, BenchQueue, everybody_has_money, unlimited
 from benchmarks.clearing_workload import Market
 
 
-async def run(path: Path, accounts: int, seed: int) -> None:
-    """Start, print, serve."""
+async def run(path: Path, accounts: int, seed: int, **batches: Any) -> None:
+    """Start, print, serve; `batches` are settings of the sequencer: how many transactions, how many seconds."""
     from rollup.node.sequencer import Sequencer, SequencerSettings
     from rollup.node.server import ServerSettings, port_of, serve
     from rollup.node.storage import DataDirectory
@@ -21,7 +22,7 @@ async def run(path: Path, accounts: int, seed: int) -> None:
     market = Market(seed, accounts)
     queue = BenchQueue(market.queue_items())
     settings = SequencerSettings(
-        queue_items=len(queue.items), batch_bytes=10 * 112 * 1024, batch_limits=unlimited()
+        queue_items=len(queue.items), batch_bytes=10 * 112 * 1024, batch_limits=unlimited(), **batches
     )
     sequencer = Sequencer(DataDirectory(path), market.genesis, BenchClock(market.time), queue, settings)
     restart = await sequencer.start()
@@ -50,5 +51,8 @@ if __name__ == "__main__":
     parser.add_argument("path", type=Path)
     parser.add_argument("--accounts", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--batch-transactions", type=int, default=4096)
+    parser.add_argument("--batch-seconds", type=float, default=5.0)
     given = parser.parse_args()
-    asyncio.run(run(given.path, given.accounts, given.seed))
+    batches = {"batch_transactions": given.batch_transactions, "batch_seconds": given.batch_seconds}
+    asyncio.run(run(given.path, given.accounts, given.seed, **batches))

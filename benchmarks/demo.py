@@ -6,7 +6,7 @@ import time
 
 import click
 
-from cli import Refused, json_option, print_json, progress_on_stderr
+from rollup.commands.terminal import Refused, json_option, print_json, progress_on_stderr
 
 LOG_SIZE = 15
 """32,768 permutations: a second or two of work once the kernels are compiled."""

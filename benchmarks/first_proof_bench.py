@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from cli import json_option, print_json
+from rollup.commands.terminal import json_option, print_json
 
 LOG_SIZE = 10
 

@@ -1,6 +1,7 @@
-"""What every transaction to the clearing house costs: `python -m benchmarks.gas` rewrites the table in the README.
+"""What every transaction to the clearing house costs: `python -m benchmarks.gas` rewrites the tables in the README.
 
-The chain is the embedded one, so the figures are exact and repeat; `prove` is without the verifier's share.
+The chain is the embedded one, so the figures are exact and repeat.
+What the verifier itself takes is measured with the committed terminal proof, in pyrevm.
 The contracts' tests set up the clearing house, so this runs in a checkout only.
 """
 
@@ -19,6 +20,8 @@ README: Path = Path(__file__).resolve().parent.parent / "verifier_contracts" / "
 
 BEGIN, END = "<!-- gas table: begin -->", "<!-- gas table: end -->"
 
+TRADES_BEGIN, TRADES_END = "<!-- trades table: begin -->", "<!-- trades table: end -->"
+
 MAX_TRANSACTION_GAS: int = 16_777_216
 """EIP-7825."""
 
@@ -32,6 +35,14 @@ MAX_CHUNK_BYTES: int = 112 * 1024
 
 TRADE_BYTES: int = 26
 
+TRADES: int = 4096
+"""Trades of the batch whose cost a trade is told."""
+
+BASE_GAS: int = 21_000
+
+FLOOR_GAS_OF_A_BYTE: int = 64
+"""EIP-7976: a transaction pays at least this for each byte of calldata, zero or not."""
+
 EXPIRY_DAYS: int = 30
 
 
@@ -42,6 +53,11 @@ class GasRow:
     transaction: str
     gas: int
     calldata_bytes: int
+
+    @property
+    def repriced(self) -> int:
+        """Gas by EIP-7976 instead of EIP-7623, whose floor is never above it."""
+        return max(self.gas, BASE_GAS + FLOOR_GAS_OF_A_BYTE * self.calldata_bytes)
 
 
 @dataclass(slots=True)
@@ -102,8 +118,14 @@ def measure_batches(meter: GasMeter) -> None:
     append = house.function("append", batch.published)
     meter.measure("append 1,000 trades, 8 queue items, 100 claims", append, house.sequencer)
     meter.measure("seal", house.function("seal"), house.sequencer)
-    meter.measure("prove, without the verifier", house.function("prove", 1, b""), house.stranger)
+    meter.measure("prove a batch, without the verifier", house.proving(1, b""), house.stranger)
     meter.measure("claim, one of 100", house.claim(batch, 70, house.alice), house.alice)
+    for count in (4, 8):
+        first = house.call("sealedBatch") + 1
+        for _ in range(count):
+            house.publish(house.prepare())
+        proving = house.proving(first, b"", count)
+        meter.measure(f"prove {count} batches, without the verifier", proving, house.stranger)
     house.publish(house.prepare())
     meter.measure("revertBatches", house.function("revertBatches"), house.sequencer)
 
@@ -176,6 +198,53 @@ def measure() -> list[GasRow]:
     return meter.rows
 
 
+def measure_trades() -> list[GasRow]:
+    """What a batch of 4,096 trades sends, with proofs of one batch and of four."""
+    from tests.verifier_contracts.terminal_bench import SettledHouse, TerminalVector
+    from tests.verifier_contracts.vault_bench import House
+
+    house, noise = House(verifier="SilentVerifier"), random.Random(3)
+    meter = GasMeter(house, [])
+    batch = house.prepare(records=noise.randbytes(TRADES * TRADE_BYTES))
+    meter.measure("begin", house.begin(batch), house.sequencer)
+    meter.measure(f"append {TRADES:,} trades", house.function("append", batch.published), house.sequencer)
+    meter.measure("seal", house.function("seal"), house.sequencer)
+    vector = TerminalVector.read()
+    proven = GasMeter(house, [])
+    for count in (1, 4):
+        first = house.call("provedBatch") + 1
+        while house.call("sealedBatch") < first + count - 1:
+            house.publish(house.prepare())
+        proven.measure(f"prove, {count}", house.proving(first, b"", count), house.stranger)
+    settled = SettledHouse()
+    list(settled.publish())
+    used, size = settled.prove(vector)
+    # The contract's own part of proving so many batches, instead of that of the committed proof.
+    own = {row.transaction: row for row in proven.rows}
+    one, four = own["prove, 1"], own["prove, 4"]
+    more = (four.gas - one.gas) // 3
+    single = GasRow("prove this batch alone", used - (len(vector.keys) - 1) * more, size)
+    together = GasRow("prove this batch and three more", used + (4 - len(vector.keys)) * more, size)
+    return [*meter.rows, single, together]
+
+
+def trades_table(rows: list[GasRow]) -> str:
+    """Lay out what the batch costs, and a trade of it."""
+    lines = ["| transaction | gas | by EIP-7976 | calldata bytes |", "|---|---:|---:|---:|"]
+    lines += [
+        f"| {row.transaction} | {row.gas:,} | {row.repriced:,} | {row.calldata_bytes:,} |" for row in rows
+    ]
+    *published, single, together = rows
+    for name, proof, share in (
+        ("a trade, proved alone", single, 1),
+        ("a trade, four batches a proof", together, 4),
+    ):
+        gas = round((sum(row.gas for row in published) + proof.gas / share) / TRADES)
+        repriced = round((sum(row.repriced for row in published) + proof.repriced / share) / TRADES)
+        lines.append(f"| **{name}** | **{gas:,}** | **{repriced:,}** | |")
+    return "\n".join(lines) + "\n"
+
+
 def table(rows: list[GasRow]) -> str:
     """Lay the rows out as Markdown."""
     lines = ["| transaction | gas | calldata bytes |", "|---|---:|---:|"]
@@ -183,13 +252,19 @@ def table(rows: list[GasRow]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def rewritten(text: str, begin: str, end: str, content: str) -> str:
+    """The text with something else between two marks."""
+    before, _, rest = text.partition(begin)
+    _, _, after = rest.partition(end)
+    return f"{before}{begin}\n{content}{end}{after}"
+
+
 def main() -> int:
-    """Measure and rewrite the table."""
+    """Measure and rewrite the tables."""
     rows = measure()
-    text = README.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    README.write_text(f"{before}{BEGIN}\n{table(rows)}{END}{after}", encoding="utf-8")
+    text = rewritten(README.read_text(encoding="utf-8"), BEGIN, END, table(rows))
+    text = rewritten(text, TRADES_BEGIN, TRADES_END, trades_table(measure_trades()))
+    README.write_text(text, encoding="utf-8")
     dearest = max(rows, key=lambda row: row.gas)
     print(f"{len(rows)} transactions; the dearest is {dearest.transaction}: {dearest.gas:,} gas")
     return 0

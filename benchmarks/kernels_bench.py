@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from cli import json_option, print_json
+from rollup.commands.terminal import json_option, print_json
 
 
 def measure() -> dict[str, Any]:

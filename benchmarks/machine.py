@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from cli import json_option, print_json
+from rollup.commands.terminal import json_option, print_json
 
 VECTOR_REGISTERS = ((r"\bzmm\d", 512), (r"\bymm\d", 256), (r"\bxmm\d", 128), (r"\bv\d+\.4s", 128))
 """How assembly spells vector registers, and their bits, widest first."""

@@ -1,4 +1,4 @@
-"""`bench peers`: two-to-one hashes proved by circom 2 and snarkjs, beside what this prover does on the same machine."""
+"""`bench peers`: hashes and signatures proved by circom 2 and snarkjs, beside this prover's hashes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ import click
 
 from benchmarks.peers.children import run_limited
 from benchmarks.peers.packages import PACKAGES, CannotInstallError, cache_folder, install, missing_tool
-from benchmarks.peers.programs import CIRCUIT, DRIVER
-from cli import json_option, print_json, progress_on_stderr
+from benchmarks.peers.programs import DRIVER, HASHES, SIGNATURES, PeerProgram
+from rollup.commands.terminal import json_option, print_json, progress_on_stderr
 
 CURVE = "bn128"
 """snarkjs's name for BN254."""
@@ -48,6 +48,17 @@ STATEMENT = (
 )
 """What the two figures can and cannot be compared for; printed with them."""
 
+SIGNATURE_STATEMENT = (
+    "EdDSA over Baby Jubjub (254 bits) and Schnorr over the septic extension of KoalaBear (217 bits) are different "
+    "signatures of comparable use: a message of one element, hashed with Poseidon, under a key of its own. "
+    "The peer proves signatures alone; here two of them come with a whole trade, its margins and its state, "
+    "and all of that is counted as the signatures' time."
+)
+"""What the comparison of signatures is good for."""
+
+SIGNATURES_PER_PROOF = 3
+"""Of the peer: 12,600 constraints fill a domain of 2^14, so its set-up ends in minutes."""
+
 
 def constraints_of(compiler_output: str) -> int:
     """Read how many constraints circom made."""
@@ -57,19 +68,19 @@ def constraints_of(compiler_output: str) -> int:
     return sum(map(int, counts))
 
 
-def setup_log_size(constraints: int) -> int:
-    """log2 of the domain: snarkjs wants strictly more rows than constraints and the one public output."""
-    return (constraints + 1).bit_length()
+def setup_log_size(constraints: int, publics: int = 1) -> int:
+    """log2 of the domain: snarkjs wants strictly more rows than constraints and public values."""
+    return (constraints + publics).bit_length()
 
 
-def set_up(run: Callable[..., str], log_size: int) -> dict[str, float]:
+def set_up(run: Callable[..., str], log_size: int, circuit: str = HASHES.name) -> dict[str, float]:
     """Make powers of tau and the circuit's keys here, and give the seconds of each step."""
     beacon = (BEACON, str(BEACON_ITERATIONS_LOG))
     steps = {
         "powers of tau": ("powersoftau", "new", CURVE, str(log_size), "first.ptau"),
         "contribution": ("powersoftau", "beacon", "first.ptau", "second.ptau", *beacon),
         "phase 2": ("powersoftau", "prepare", "phase2", "second.ptau", "powers.ptau"),
-        "circuit": ("groth16", "setup", "chain.r1cs", "powers.ptau", "first.zkey"),
+        "circuit": ("groth16", "setup", f"{circuit}.r1cs", "powers.ptau", "first.zkey"),
         "circuit contribution": ("zkey", "beacon", "first.zkey", "final.zkey", *beacon),
         "verification key": ("zkey", "export", "verificationkey", "final.zkey", "verification_key.json"),
     }
@@ -81,8 +92,8 @@ def set_up(run: Callable[..., str], log_size: int) -> dict[str, float]:
     return seconds
 
 
-def summarise(result: dict[str, Any], hashes: int) -> dict[str, Any]:
-    """What the driver measured, a hash; the first proof is given apart."""
+def summarise(result: dict[str, Any], count: int, program: PeerProgram = HASHES) -> dict[str, Any]:
+    """What the driver measured, a hash or signature; the first proof is given apart."""
     totals = [run["witness"] + run["prove"] for run in result["runs"]]
     first, warm = totals[0], totals[1:]
     median = statistics.median(warm)
@@ -90,14 +101,14 @@ def summarise(result: dict[str, Any], hashes: int) -> dict[str, Any]:
     coordinates += [part for point in result["proof"]["pi_b"][:2] for part in point]
     return {
         "proofs": len(warm),
-        "hashes_proved": len(warm) * hashes,
+        f"{program.units}_proved": len(warm) * count,
         "seconds_proving": sum(warm),
         "seconds_per_proof": median,
         "seconds_per_proof_spread": [min(warm), max(warm)],
         "seconds_witness": statistics.median(run["witness"] for run in result["runs"][1:]),
         "seconds_first_proof": first,
-        "seconds_per_hash": median / hashes,
-        "hashes_per_second": hashes / median,
+        f"seconds_per_{program.unit}": median / count,
+        f"{program.units}_per_second": count / median,
         "verify_seconds": statistics.median(run["verify"] for run in result["runs"][1:]),
         "proof_bytes": 32 * len(coordinates),
         "proof_json_bytes": len(json.dumps(result["proof"], separators=(",", ":"))),
@@ -107,46 +118,91 @@ def summarise(result: dict[str, Any], hashes: int) -> dict[str, Any]:
 
 
 def measure_peer(
-    folder: Path, hashes: int, seconds: float, show: Callable[[str, float], None]
+    folder: Path, program: PeerProgram, count: int, seconds: float, show: Callable[[str, float], None]
 ) -> dict[str, Any]:
     """Compile, set up, prove for so many seconds, verify; all files lie in a folder that goes away."""
     node = shutil.which("node") or "node"
     # Beside `node_modules`, so that node finds the packages and circom its library.
     with tempfile.TemporaryDirectory(dir=folder, prefix="run-", ignore_cleanup_errors=True) as name:
         work = Path(name)
-        (work / "chain.circom").write_text(CIRCUIT.replace("LENGTH", str(hashes)), encoding="utf-8")
+        written = program.circuit.replace("LENGTH", str(count))
+        (work / f"{program.name}.circom").write_text(written, encoding="utf-8")
+        (work / "inputs.cjs").write_text(program.inputs, encoding="utf-8")
         (work / "prove.cjs").write_text(DRIVER, encoding="utf-8")
         circom = (node, "node_modules/circom2/cli.js")
         options = ("--r1cs", "--wasm", "--O2", "-l", "node_modules", "-o", work.name)
-        show("compile", 0.0)
+        show(f"compile {program.units}", 0.0)
         started = time.perf_counter()
         # Started above the circuit: this build of circom finds no library outside of the folder it runs in.
-        compiled = run_limited([*circom, f"{work.name}/chain.circom", *options], folder, STEP_SECONDS)
+        source = f"{work.name}/{program.name}.circom"
+        compiled = run_limited([*circom, source, *options], folder, STEP_SECONDS)
         compile_seconds = time.perf_counter() - started
         compiler = re.search(r"compiler (\S+)", run_limited([*circom, "--version"], folder, STEP_SECONDS))
         constraints = constraints_of(compiled)
-        show("set-up", 0.0)
+        log_size = setup_log_size(constraints, program.publics(count))
+        show(f"set up {program.units}", 0.0)
         snarkjs = (node, "../node_modules/snarkjs/build/cli.cjs")
         setup = set_up(
-            lambda *arguments: run_limited([*snarkjs, *arguments], work, STEP_SECONDS),
-            setup_log_size(constraints),
+            lambda *arguments: run_limited([*snarkjs, *arguments], work, STEP_SECONDS), log_size, program.name
         )
-        show("prove", 0.0)
-        run_limited([node, "prove.cjs", str(seconds)], work, 2 * seconds + PROVING_GRACE_SECONDS)
+        show(f"prove {program.units}", 0.0)
+        asked = (program.name, str(count), str(seconds))
+        run_limited([node, "prove.cjs", *asked], work, 2 * seconds + PROVING_GRACE_SECONDS)
         result = json.loads((work / "result.json").read_text(encoding="utf-8"))
     versions = {**PACKAGES, "circom": compiler[1] if compiler else "unknown", "node": result["node"]}
     return {
         "proof_system": "Groth16 over BN254",
-        "hash": "Poseidon(2) of circomlib",
-        "hashes_per_proof": hashes,
+        program.unit: WHAT_IS_PROVED[program.name],
+        f"{program.units}_per_proof": count,
         "constraints": constraints,
-        "setup_log_size": setup_log_size(constraints),
+        "setup_log_size": log_size,
         "compile_seconds": compile_seconds,
         "setup_seconds": sum(setup.values()),
         "setup_seconds_by_step": setup,
-        **summarise(result, hashes),
+        **summarise(result, count, program),
         "versions": versions,
     }
+
+
+WHAT_IS_PROVED = {
+    HASHES.name: "Poseidon(2) of circomlib",
+    SIGNATURES.name: "EdDSAPoseidonVerifier of circomlib",
+}
+
+
+def measure_signatures(
+    seconds: float = 60,
+    count: int = SIGNATURES_PER_PROOF,
+    *,
+    show: Callable[[str, float], None] = lambda _stage, _fraction: None,
+) -> dict[str, Any]:
+    """Signature checks of the peer, or why they could not be measured."""
+    return _with_packages(lambda folder: measure_peer(folder, SIGNATURES, count, seconds, show), show)
+
+
+def measure_hashes(
+    seconds: float = 60,
+    count: int = 16,
+    *,
+    show: Callable[[str, float], None] = lambda _stage, _fraction: None,
+) -> dict[str, Any]:
+    """Hashes of the peer, or why they could not be measured."""
+    return _with_packages(lambda folder: measure_peer(folder, HASHES, count, seconds, show), show)
+
+
+def _with_packages(
+    work: Callable[[Path], dict[str, Any]], show: Callable[[str, float], None]
+) -> dict[str, Any]:
+    reason = missing_tool()
+    if reason:
+        return {"skipped": reason}
+    folder = cache_folder()
+    show("install", 0.0)
+    try:
+        install(folder)
+    except CannotInstallError as error:
+        return {"skipped": str(error)}
+    return work(folder)
 
 
 def measure_own(log_size: int) -> dict[str, Any]:
@@ -169,24 +225,19 @@ def measure(
     show: Callable[[str, float], None] = lambda _stage, _fraction: None,
 ) -> dict[str, Any]:
     """Both provers on this machine, or why the peer could not be measured."""
-    reason = missing_tool()
-    if reason:
-        return {"skipped": reason}
     from benchmarks.machine import describe
 
-    folder = cache_folder()
-    # On a machine that is shared, both figures are the lower for what else runs.
+    # On a machine that is shared, all figures are the lower for what else runs.
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    show("install", 0.0)
-    try:
-        install(folder)
-    except CannotInstallError as error:
-        return {"skipped": str(error)}
-    peer = measure_peer(folder, hashes, seconds, show)
+    peer = measure_hashes(seconds, hashes, show=show)
+    if "skipped" in peer:
+        return peer
+    signatures = measure_signatures(seconds, show=show)
     show("this prover", 0.0)
     own = measure_own(own_log_size)
     return {
         "peer": peer,
+        "peer_signatures": signatures,
         "own": own,
         "hashes_per_second_over_peer": own["hashes_per_second"] / peer["hashes_per_second"],
         "statement": STATEMENT,
@@ -211,7 +262,9 @@ def measure(
 )
 @json_option
 def command(hashes: int, seconds: float, log_size: int, as_json: bool) -> None:
-    """Prove two-to-one hashes with circom 2 and snarkjs and compare the time a hash.
+    """Prove two-to-one hashes with circom 2 and snarkjs and compare the time a hash; then signature checks.
+
+    What signatures cost here is a part of `bench batch`, which compares them.
 
     npm installs them once, in this user's cache folder. Where it is missing or cannot reach them, nothing is
     measured, the reason is printed and the exit code is 0.
@@ -245,10 +298,27 @@ def describe_result(result: dict[str, Any]) -> list[str]:
         f"  a hash           {1e3 * peer['seconds_per_hash']:.3f} ms",
         f"  hashes a second  {peer['hashes_per_second']:,.1f}",
         f"  proof            {peer['proof_bytes']} bytes, uncompressed; verified in {peer['verify_seconds']:.3f} s",
+        *describe_signatures(result.get("peer_signatures", {"skipped": "not asked for"})),
         f"this prover, 2^{own['log_size']} hashes, {own['parameters']}, {own['threads']} threads",
         f"  a hash           {1e3 * own['seconds_per_hash']:.6f} ms",
         f"  hashes a second  {own['hashes_per_second']:,.0f}",
         f"  proof            {own['proof_bytes']:,} bytes; verified in {own['verify_seconds']:.3f} s",
         f"times as many hashes a second: {result['hashes_per_second_over_peer']:,.0f}",
         STATEMENT,
+    ]
+
+
+def describe_signatures(peer: dict[str, Any]) -> list[str]:
+    """What the peer needs for a signature, one figure a line."""
+    if "skipped" in peer:
+        return [f"signatures of circom and snarkjs skipped: {peer['skipped']}"]
+    count, versions = peer["signatures_per_proof"], peer["versions"]
+    low, high = peer["seconds_per_proof_spread"]
+    tools = f"circom {versions['circom']} and snarkjs {versions['snarkjs']}"
+    spread = f"median of {peer['proofs']}, {low:.3f} to {high:.3f}"
+    return [
+        f"EdDSA with {tools}, {peer['constraints']:,} constraints for {count} signatures",
+        f"  set-up           {peer['setup_seconds']:.1f} s, once for a circuit",
+        f"  a proof          {peer['seconds_per_proof']:.3f} s ({spread})",
+        f"  signatures a second {peer['signatures_per_second']:,.2f}",
     ]

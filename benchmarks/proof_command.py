@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmarks import demo
-from cli import BadInput, Refused, json_option, print_json, progress_on_stderr, read_input
+from rollup.commands.terminal import (
+    BadInput,
+    Refused,
+    json_option,
+    print_json,
+    progress_on_stderr,
+    read_limited,
+)
 
 if TYPE_CHECKING:
     # Only for annotations: importing them would make `proof --help` wait for numpy.
@@ -206,7 +213,7 @@ def _open(file: Path) -> tuple[bytes, Heading, VerificationKey]:
     from prover.stark.encoding import MAXIMUM_PROOF_BYTES, Reader, read_heading
     from prover.stark.key import make_verification_key
 
-    content = read_input(file, MAXIMUM_PROOF_BYTES)
+    content = read_limited(file, MAXIMUM_PROOF_BYTES)
     try:
         heading = read_heading(Reader(content))
     except ProofRefused as refusal:

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from cli import json_option, print_json
+from rollup.commands.terminal import json_option, print_json
 
 PRESETS_BY_TREES = {"keccak": "keccak-100-rate-2", "poseidon": "poseidon-100-rate-2"}
 """Rate 1/2 costs the least to commit and is the default; the larger proof is still below its limit."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import click
 
 from benchmarks.prover_bench import run_child
-from cli import json_option, print_json
+from benchmarks.recursion_gas import GasTable, GasTableError
+from rollup.commands.terminal import json_option, print_json
 
 DEFAULT_PRESET = "poseidon-100-rate-8"
 """A third of the queries less than at rate 1/4, so the first step has a third less to verify."""
@@ -42,6 +44,13 @@ DEFAULT_PRESET = "poseidon-100-rate-8"
     type=click.IntRange(1, 20),
     help="Warm runs of the chain; the fastest counts.",
 )
+@click.option(
+    "--gas",
+    "gas_path",
+    default=None,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A JSON file with what the contracts charge; adds gas and gas per trade.",
+)
 @json_option
 def command(
     trades: int | None,
@@ -50,6 +59,7 @@ def command(
     preset: str,
     threads: int | None,
     repeats: int,
+    gas_path: Path | None,
     as_json: bool,
 ) -> None:
     """Prove a batch or an example, then that its proof verifies, down to the terminal proof for a contract.
@@ -58,6 +68,7 @@ def command(
     Examples:
       clearing bench recursion
       clearing bench recursion --trades 4096 --json
+      clearing bench recursion --trades 4096 --gas gas.json --json
       clearing bench recursion --workload memory --preset poseidon-100-rate-16 --repeats 1
     """  # noqa: D301 - the backspace is click's own mark for a paragraph that is not rewrapped
     from benchmarks.examples.catalogue import EXAMPLES
@@ -65,6 +76,12 @@ def command(
     from prover.field.threads import default_threads
     from prover.parameters import PRESETS, SuiteName
 
+    if gas_path is not None and trades is None:
+        raise click.UsageError("gas is spread over trades: --gas goes with --trades")
+    try:
+        gas = GasTable.read(gas_path).figures(trades) if gas_path is not None and trades else None
+    except GasTableError as error:
+        raise click.UsageError(str(error)) from error
     if workload not in EXAMPLES:
         raise click.UsageError(f"there is no workload {workload!r}, only {', '.join(EXAMPLES)}")
     usable = [name for name, p in PRESETS.items() if p.suite is SuiteName.POSEIDON_20 and not p.is_insecure]
@@ -76,6 +93,7 @@ def command(
         *("--preset", preset),
         *("--threads", str(threads or default_threads()), "--repeats", str(repeats)),
     )
+    result |= gas or {}
     result["machine"] = asdict(describe())
     if as_json:
         print_json(result)
@@ -93,7 +111,7 @@ def describe_result(result: dict[str, Any]) -> list[str]:
     ]
     lines += [
         f"  {step['name']:<12} {step['rows']:>8,} {step['columns']:>8} {step['seconds']:>8.2f}"
-        f" {step['proof_bytes']:>9,} {step['bits']:>6.1f}"
+        f" {step['bytes']:>9,} {step['bits']:>6.1f}"
         for step in result["steps"]
     ]
     best = f"the fastest of {result['repeats']}, {result['recursion_cpu_seconds']:.1f} s of processor time"
@@ -104,5 +122,14 @@ def describe_result(result: dict[str, Any]) -> list[str]:
         f"  peak memory      {result['peak_rss_bytes'] / 2**20:,.0f} MiB",
         f"  provable bits    {result['soundness_bits']:.1f} for all steps together",
     ]
+    if "gas_prove" in result:
+        lines += [
+            (
+                f"  gas              {result['gas_prove']:,} to prove, {result['gas_data']:,} for the data,"
+                f" {result['gas_per_trade']:,.0f} a trade ({result['gas_per_trade_7976']:,.0f} by EIP-7976)"
+            ),
+            f"                   {result['gas_aggregate_4']:,} to prove four batches, {result['gas_exit']:,} to leave",
+            f"  embedded chain   {result['evm_seconds']:.2f} s to verify the terminal proof",
+        ]
     lines += [f"    {seconds:8.3f} s  {name}" for name, seconds in result["seconds"].items()]
     return lines

@@ -93,8 +93,8 @@ def measure(base: Base, threads: int, repeats: int) -> dict[str, Any]:
         "recursion_seconds_all": totals,
         "recursion_cpu_seconds": cpu[best],
         "key_seconds": key_seconds,
-        "steps": [asdict(step) for step in figures],
-        "programs": [step.compiled.program.counts() for step in chain.steps],
+        "steps": [describe_step(step) for step in figures],
+        "programs": [dict(step.compiled.counts) for step in chain.steps],
         "terminal_proof_bytes": terminal.proof_bytes,
         "terminal_columns": terminal.columns,
         "terminal_rows": terminal.rows,
@@ -103,6 +103,12 @@ def measure(base: Base, threads: int, repeats: int) -> dict[str, Any]:
         "terminal_bits": accepted.security.minimum,
         "seconds": stages[best].seconds,
     }
+
+
+def describe_step(step: StepFigures) -> dict[str, Any]:
+    """One row of the table of steps."""
+    described = asdict(step)
+    return {"bytes": described.pop("proof_bytes")} | described
 
 
 def main() -> None:
@@ -121,6 +127,8 @@ def main() -> None:
     else:
         base = example_base(chosen.workload, chosen.log_size, chosen.preset, chosen.threads)
         about = {"workload": chosen.workload, "log_size": chosen.log_size}
+    # What the base proof took is no part of the recursion's own peak, which may lie below it.
+    about |= {"base_peak_rss_bytes": peak_bytes()}
     result = {**about, "parameters": chosen.preset, **measure(base, chosen.threads, chosen.repeats)}
     print(json.dumps(result))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from cli import json_option, print_json
+from rollup.commands.terminal import json_option, print_json
 
 FLOOR = 1.3
 """Time a cell at 2^20 rows over that at 2^16 must stay below this."""

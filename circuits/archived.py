@@ -7,9 +7,9 @@ from functools import cache
 from pathlib import Path
 from time import perf_counter
 
-from circuits.machine import ProvedBatch, batch_key, prove_witness
-from circuits.shapes import DEFAULT_PRESET, Shape, batch_circuit, preprocessed, shape_for
-from circuits.witness import BatchWitness, Followed, follow_batch, lay_out
+from circuits.machine import ProvedBatch, batch_key, fill_batch, prove_witness
+from circuits.shapes import DEFAULT_PRESET, shape_for
+from circuits.witness import Followed, follow_batch
 from prover.field.threads import default_threads
 from prover.hash.poseidon import POSEIDON16_20
 from prover.progress import Progress, Stages, silent
@@ -18,8 +18,7 @@ from rollup.batch import BatchOutcome, apply_batch
 from rollup.node.archive import Archive, ArchivedBatch
 from rollup.node.proofs import ProofReport
 from rollup.node.storage import StorageError
-from rollup.node.verified import VerifiedSignatures
-from rollup.schnorr import SepticSchnorr
+from rollup.node.verified import verified_for
 from rollup.state_hash import KernelHasher
 from rollup.state_tree import StateTree
 
@@ -50,7 +49,7 @@ def _followed(archived: ArchivedBatch) -> Followed:
     number, stored = archived.stored.number, archived.stored
     tree = archived.tree(empty_tree())
     # Every signature was verified when it came in; were one false all the same, the proof would not be found.
-    outcome = apply_batch(archived.before, archived.batch, VerifiedSignatures(SepticSchnorr()))
+    outcome = apply_batch(archived.before, archived.batch, verified_for(archived.before, archived.batch))
     if not isinstance(outcome, BatchOutcome):
         raise StorageError(
             f"batch {number} breaks a rule at {outcome.part} {outcome.position}: {outcome.rejection}"
@@ -60,10 +59,6 @@ def _followed(archived: ArchivedBatch) -> Followed:
     return follow_batch(archived.before, archived.batch, tree, outcome)
 
 
-def _laid_out(followed: Followed, shape: Shape, threads: int) -> BatchWitness:
-    return lay_out(followed, shape, batch_circuit().tables, preprocessed(), threads=threads)
-
-
 def prove_archived(
     path: Path,
     number: int,
@@ -71,10 +66,11 @@ def prove_archived(
     preset: str = DEFAULT_PRESET,
     threads: int | None = None,
     progress: Progress = silent,
+    stages: Stages | None = None,
 ) -> ProvedArchived:
     """Prove one batch of a node's folder."""
     workers = threads or default_threads()
-    stages = Stages(progress)
+    stages = stages or Stages(progress)
     began = perf_counter()
     with stages.stage("read and follow the batch"):
         followed = follow_archived(path, number)
@@ -84,7 +80,7 @@ def prove_archived(
         key = batch_key(shape.name, preset).verification
     keyed = perf_counter() - keyed
     with stages.stage("lay out"):
-        witness = _laid_out(followed, shape, workers)
+        witness = fill_batch(followed, shape, threads=workers)
     proved = prove_witness(witness, shape, preset=preset, threads=workers, stages=stages)
     report = ProofReport(
         number,

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
@@ -20,9 +17,9 @@ from rollup.commands.terminal import (
     json_option,
     print_json,
     print_table,
+    progress_on_stderr,
+    read_limited,
 )
-
-logger = logging.getLogger("clearing")
 
 LARGEST_NUMBER: Final = (1 << 32) - 1
 
@@ -36,12 +33,14 @@ threads_option = click.option(
 
 
 def preset_named(context: click.Context, parameter: click.Parameter, value: str) -> str:
-    """Refuse a preset that there is not."""
+    """Refuse a preset under which no batch is proved."""
     del context, parameter
-    from prover.parameters import PRESETS
+    from circuits.verifying import pinned_roots
 
-    if value not in PRESETS:
-        raise click.BadParameter(f"there is no preset {value!r}, only {', '.join(PRESETS)}")
+    if value not in pinned_roots():
+        raise click.BadParameter(
+            f"there is no preset {value!r} for batches, only {', '.join(pinned_roots())}"
+        )
     return value
 
 
@@ -85,7 +84,7 @@ def prove(
     from rollup.node.proofs import ProofShelf
 
     try:
-        with _bars() as show:
+        with progress_on_stderr() as show:
             made = prove_archived(node_folder(reach), number, preset=preset, threads=threads, progress=show)
     except BatchTooLargeError as error:
         raise Refused(f"batch {number} is not proved: {error}") from error
@@ -161,7 +160,7 @@ def verify(
     else:
         path = proof
     if batch_data is not None:
-        expected["data"] = _read(batch_data, LARGEST_BATCH)
+        expected["data"] = read_limited(batch_data, LARGEST_BATCH)
     expected |= {
         name: value.lower() for name, value in (("old_root", old_root), ("new_root", new_root)) if value
     }
@@ -296,7 +295,7 @@ def _verified(path: Path, bits: int) -> tuple[tuple[int, ...], float]:
     from prover.stark.encoding import MAXIMUM_PROOF_BYTES, Reader, read_heading
     from prover.stark.verify import verify as verify_bytes
 
-    content = _read(path, MAXIMUM_PROOF_BYTES)
+    content = read_limited(path, MAXIMUM_PROOF_BYTES)
     statement = read_heading(Reader(content)).statement
     accepted = verify_bytes(verification_key(content), statement, content, required_bits=bits)
     return accepted.statement, accepted.security.minimum
@@ -352,36 +351,3 @@ def _kept(folder: Path, number: int) -> tuple[Path, dict[str, Any]]:
         "data": stored.published,
     }
     return path, expected | ({"old_root": root_text(earlier.root)} if earlier is not None else {})
-
-
-def _read(path: Path, limit: int) -> bytes:
-    """Read a file that may not be longer than anything it could hold."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(limit + 1)
-    except OSError as error:
-        raise BadInput(f"cannot read {click.format_filename(path)!r}: {error.strerror}") from error
-    if len(content) > limit:
-        raise BadInput(f"{click.format_filename(path)!r} is longer than {limit:,} bytes")
-    return content
-
-
-@contextmanager
-def _bars() -> Iterator[Callable[[str, float], None]]:
-    """A bar a stage on a terminal; anywhere else the stages are logged."""
-    from rich.console import Console
-    from rich.progress import Progress, TaskID
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda stage, fraction: logger.info("%s: %.0f %%", stage, 100 * fraction)
-        return
-    with Progress(console=console, transient=True) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def show(stage: str, fraction: float) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=1.0)
-            bars.update(tasks[stage], completed=fraction)
-
-        yield show

@@ -20,6 +20,7 @@ from circuits import (
     orders,
     parameter_changes,
     poseidon,
+    range_check,
     registrations,
     series_listings,
     settlement_prices,
@@ -35,7 +36,7 @@ from circuits import (
     credits as paid_in,
 )
 from circuits.described import cells_by_table
-from circuits.shapes import DEFAULT_PRESET, TABLES, shape_for
+from circuits.shapes import DEFAULT_PRESET, TABLES, rows_by_table, shape_for
 from circuits.witness import Followed
 from prover.parameters import PRESETS
 from rollup.transactions import (
@@ -69,7 +70,7 @@ OWN_TABLES: Final[dict[type, str]] = {
     CancelOrders: cancellations.NAME,
     SettleGroup: group_settlements.NAME,
 }
-"""The table that has a row for each transaction of a type."""
+"""The kind of rows of which each transaction of a type has one."""
 
 CHALLENGE_ELEMENTS: Final = 28
 """Commitment and key, which every signature's challenge begins with."""
@@ -98,7 +99,7 @@ class TypeCost:
     name: str
     count: int
     rows: dict[str, int]
-    """By table: its own, its signatures with their challenges, its accounts' steps and walks, fills and credits."""
+    """By kind: its own, its signatures with their challenges, its accounts' steps and walks, fills and credits."""
     cells: int
 
 
@@ -121,10 +122,11 @@ def costs_of(followed: Followed, preset: str = DEFAULT_PRESET) -> BatchCosts:
     shape = shape_for(followed.needed)
     cells = cells_by_table(shape, PRESETS[preset])
     total = sum(cells.values())
+    live = rows_by_table({range_check.NAME: 1 << range_check.LOG_HEIGHT, **followed.needed})
     tables = tuple(
         TableCost(
             name,
-            followed.needed.get(name, 1 << shape.log_heights[name]),
+            live[name],
             shape.log_heights[name],
             cells[name] >> shape.log_heights[name],
             cells[name],
@@ -132,7 +134,8 @@ def costs_of(followed: Followed, preset: str = DEFAULT_PRESET) -> BatchCosts:
         )
         for name, _ in TABLES
     )
-    widths = {table.name: table.columns for table in tables}
+    by_table = {table.name: table.columns for table in tables}
+    widths = {kind: by_table[name] for name, kinds in TABLES for kind in kinds}
     kinds = _kinds(followed)
     rows = _rows_by_kind(followed, kinds)
     counts = Counter(kinds)

@@ -159,7 +159,7 @@ WIRES: Final = (
         COMPRESS,
         ("level", "left 8", "right 8", "digest 8"),
         ("tree",),
-        ("compressions",),
+        ("poseidon",),
         "the node over the two digests at that level of the state tree",
     ),
     Wire(

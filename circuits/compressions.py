@@ -1,8 +1,9 @@
-"""Nodes of the state tree: one permutation a row, over two digests, the input added back.
+"""Nodes of the state tree: permutations over two digests, the input added back, on rows of the Poseidon table.
 
     left | right, level + 1 added to the last input      output + left is the digest
 
-A table beside the one of sponge calls: a node has no capacity, and neither can be taken for the other.
+A row says what its permutation makes of its inputs, whichever they are, and as often as it is asked.
+So equal nodes take one row: a new subtree hides the same empty one at every level, and every path hashes it.
 """
 
 from __future__ import annotations
@@ -15,15 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from circuits.buses import COMPRESS
-from circuits.poseidon import PARAMETERS, PERMUTATION_COLUMNS
 from prover.air.builder import AirBuilder
-from prover.air.poseidon import constrain_permutation
-from prover.field.koalabear import Montgomery, encode
+from prover.air.expression import Expression
+from prover.field.koalabear import Montgomery
 from prover.hash.poseidon import DIGEST_LENGTH, LEVEL_ELEMENT, WIDTH
 
-NAME: Final = "compressions"
-
-COLUMNS: Final = PERMUTATION_COLUMNS + 2
+COUNT: Final = "count of nodes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,36 +33,27 @@ class NodeCalls:
     inputs: Montgomery
     """Shape (16, nodes): left digest, right digest, level + 1 added to the last element."""
 
-    @property
-    def rows(self) -> int:
-        """Permutations of all nodes."""
-        return len(self.levels)
 
+def constrain_nodes(
+    air: AirBuilder, inputs: Sequence[Expression], outputs: Sequence[Expression], level: Expression
+) -> None:
+    """Answer with the row's permutation as the compression of its two sides at its level.
 
-def constrain(air: AirBuilder) -> None:
-    """State that a live row's digest is the compression of its two sides at its level."""
-    inputs = [air.column(f"input {i}") for i in range(WIDTH)]
-    outputs = constrain_permutation(air, "permutation", inputs, PARAMETERS)
-    level, is_live = air.columns("level", "is live")
+    Assumes: the outputs are the permutation of the inputs.
+    """
+    count = air.column(COUNT)
     # Soundness: without the input added back anyone could run the permutation backwards and make collisions.
     digest = [before + after for before, after in zip(inputs, outputs[:DIGEST_LENGTH], strict=False)]
     # Soundness: without the level a node could stand where its child does.
     sides = (*inputs[:LEVEL_ELEMENT], inputs[LEVEL_ELEMENT] - level - 1)
-    air.receive(COMPRESS, [level, *sides, *digest], when=is_live)
+    air.provide(COMPRESS, [level, *sides, *digest], count)
 
 
-def fill(nodes: Sequence[NodeCalls], log_height: int, *, threads: int = 1) -> Montgomery:
-    """The trace; rows that are left over permute zeros."""
-    from prover.hash.poseidon_kernels import trace_rows
-
-    height, used = 1 << log_height, sum(group.rows for group in nodes)
-    if used > height:
-        raise ValueError(f"{used} nodes do not fit a table of {height} rows")
-    states = np.zeros((WIDTH, height), np.uint32)
-    trace = np.zeros((COLUMNS, height), np.uint32)
-    if used:
-        states[:, :used] = np.concatenate([group.inputs for group in nodes], axis=1)
-        levels = np.concatenate([group.levels for group in nodes])
-        trace[PERMUTATION_COLUMNS:, :used] = encode(np.stack([levels, np.ones(used, np.int64)]))
-    trace_rows(states, trace[:PERMUTATION_COLUMNS], PARAMETERS, threads=threads)
-    return trace
+def distinct_nodes(nodes: Sequence[NodeCalls]) -> NodeCalls:
+    """Every node once."""
+    levels = np.concatenate([np.zeros(0, np.int64), *(group.levels for group in nodes)])
+    inputs = np.concatenate([np.zeros((WIDTH, 0), np.uint32), *(group.inputs for group in nodes)], axis=1)
+    spelled = np.ascontiguousarray(np.concatenate([levels[None].astype(np.uint32), inputs]).T)
+    _, places = np.unique(spelled.view(np.dtype((np.void, spelled.shape[1] * 4))), return_index=True)
+    places.sort()
+    return NodeCalls(levels[places], np.ascontiguousarray(inputs[:, places]))

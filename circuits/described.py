@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from circuits.buses import WIRES
-from circuits.shapes import SHAPES, Shape, batch_circuit
+from circuits.shapes import SHAPES, Shape, batch_circuit, mixed
 from prover.air.logup import with_bus_argument
 from prover.air.table import Table
 from prover.parameters import PRESETS, StarkParameters
@@ -28,7 +28,8 @@ def bus_table() -> list[str]:
 def committed_columns(table: Table, parameters: StarkParameters) -> tuple[int, int, int]:
     """Main columns, extension columns of the buses, base columns of the quotient."""
     bus_round = batch_circuit().bus_round
-    widened = with_bus_argument(table, bus_round, bus_degree(table, parameters.log_blowup))
+    degree = bus_degree(table, parameters.log_blowup, batch_circuit().least_bus_saving)
+    widened = with_bus_argument(table, bus_round, degree)
     fractions = len(widened.challenge_names(bus_round)) if widened.interactions else 0
     pieces = 1 << (widened.degree - 2).bit_length()
     return len(table.main_names), fractions, EXTENSION_DEGREE * pieces
@@ -64,6 +65,21 @@ def cost_table() -> list[str]:
     return lines
 
 
+def kind_table() -> list[str]:
+    """One line a kind of rows that shares its table: what it has by itself, and the table's own at the end."""
+    lines = ["| kind | columns | constraints | messages |", "|---|---|---|---|"]
+    lines += [
+        f"| {kind.name} | {len(kind.main_names)} | {len(kind.constraints)} | {len(kind.interactions)} |"
+        for kind in mixed().kinds
+    ]
+    together = mixed().table
+    lines.append(
+        f"| **all in one table** | **{len(together.main_names)}** | **{len(together.constraints)}** "
+        f"| **{len(together.interactions)}** |"
+    )
+    return lines
+
+
 def blocks() -> dict[str, list[str]]:
     """Every generated part of the README, by name."""
-    return {"buses": bus_table(), "costs": cost_table()}
+    return {"buses": bus_table(), "costs": cost_table(), "kinds": kind_table()}

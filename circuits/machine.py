@@ -17,8 +17,10 @@ from circuits.shapes import (
     BatchTooLargeError,
     Shape,
     batch_circuit,
+    kinds_of_rows,
     preprocessed,
     shape_for,
+    tables_of,
 )
 from circuits.statement import BatchStatement
 from circuits.verifying import verification_key, verify_batch
@@ -77,10 +79,9 @@ class ProvedBatch:
 
 
 def fill_batch(followed: Followed, shape: Shape, *, threads: int | None = None) -> BatchWitness:
-    """The traces of a batch that was followed."""
-    return lay_out(
-        followed, shape, batch_circuit().tables, preprocessed(), threads=threads or default_threads()
-    )
+    """The traces of a batch that was followed, by kind of rows."""
+    heights = shape.laid_out(followed.needed)
+    return lay_out(followed, heights, kinds_of_rows(), preprocessed(), threads=threads or default_threads())
 
 
 def prove_batch(
@@ -111,7 +112,7 @@ def prove_witness(
     """Prove traces that are laid out."""
     key = batch_key(shape.name, preset)
     statement = witness.statement.elements
-    traces = [witness.traces[name] for name, _ in TABLES]
+    traces = tables_of(witness.traces, shape)
     proved = prove(key, traces, statement, threads=threads, stages=stages)
     content = encode_proof(key.verification, statement, proved.messages, proved.positions)
     return ProvedBatch(witness.statement, content, shape)

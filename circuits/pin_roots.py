@@ -1,4 +1,4 @@
-"""Write `pinned_roots.json`: the root over the columns that keys fix, for every preset.
+"""Write `pinned_roots.json`: the root over the columns that keys fix, for every preset under which batches are proved.
 
 python -m circuits.pin_roots
 """
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from circuits.range_check import LOG_HEIGHT, NAME, preprocessed
-from circuits.shapes import TABLES, batch_circuit
+from circuits.shapes import LEAST_LOG_BLOWUP, TABLES, batch_circuit
 from circuits.verifying import PINNED_FILE
 from prover.field.threads import default_threads
 from prover.parameters import PRESETS, StarkParameters
@@ -18,6 +18,11 @@ from prover.stark.key import Digest
 from prover.stark.proving_key import commit
 from prover.stark.shape import MatrixShape, Phase
 from prover.stark.trees import suite_of
+
+
+def proving_presets() -> dict[str, StarkParameters]:
+    """The presets whose rate leaves room for the circuit's quotients."""
+    return {name: found for name, found in PRESETS.items() if found.log_blowup >= LEAST_LOG_BLOWUP}
 
 
 def root_under(parameters: StarkParameters) -> Digest:
@@ -43,7 +48,7 @@ def main() -> None:
     fixed = [table.name for table in batch_circuit().tables if table.preprocessed_names]
     if fixed != [NAME]:
         raise SystemExit(f"the tables {fixed} have columns that keys fix; this file knows one of {NAME} only")
-    roots = {name: root_under(parameters) for name, parameters in PRESETS.items()}
+    roots = {name: root_under(parameters) for name, parameters in proving_presets().items()}
     path = Path(__file__).with_name(PINNED_FILE)
     path.write_text(spelled(roots), encoding="ascii")
     sys.stdout.write(f"wrote the roots of {len(roots)} presets to {path.name}\n")

@@ -2,11 +2,13 @@
 
     call 0   block 0   capacity = kind, length, suite, label, 0 ...      is first
              block 1   capacity = the row above's output
-             block 2                                                     is last: its output is the digest
+             block 2                                                     its output is the digest
     call 1   block 0   ...
+    ...
+    dead, or a node of a tree (`circuits.compressions`): any input
 
 Other tables send the blocks and the digests they claim; this table takes each exactly once.
-Nodes of trees have a table of their own (`circuits.compressions`).
+A row ends its call when the row below begins one; a row that is not live is a call by itself, which takes nothing.
 """
 
 from __future__ import annotations
@@ -19,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from circuits.buses import DIGEST_PLACE, SPONGE
+from circuits.compressions import COUNT, NodeCalls, constrain_nodes, distinct_nodes
 from prover.air.builder import AirBuilder
-from prover.air.expression import Operand
+from prover.air.expression import Expression, Operand
 from prover.air.poseidon import column_count, constrain_permutation
 from prover.field.koalabear import Montgomery, encode
 from prover.hash.domain import HashKind
@@ -41,11 +44,12 @@ CONTROL: Final = (
     "length",
     "label",
     "is first",
-    "is last",
     "is live",
 )
 
-COLUMNS: Final = PERMUTATION_COLUMNS + len(CONTROL)
+CALL_COLUMNS: Final = PERMUTATION_COLUMNS + len(CONTROL)
+"""Of sponge calls alone."""
+COLUMNS: Final = CALL_COLUMNS + len((COUNT,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,18 @@ class SpongeCalls:
 
 
 def constrain(air: AirBuilder) -> None:
-    """Every row is one permutation of a call, or dead.
+    """Every row is one permutation: of a sponge call, of a node, or of nothing that anybody asked for."""
+    inputs, outputs, owner = _constrain_calls(air)
+    constrain_nodes(air, inputs, outputs, owner)
+
+
+def constrain_calls(air: AirBuilder) -> None:
+    """The table without nodes."""
+    _constrain_calls(air)
+
+
+def _constrain_calls(air: AirBuilder) -> tuple[list[Expression], list[Expression], Expression]:
+    """The inputs, the outputs and the column that is free on rows that are not live.
 
     Assumes: who sends block `place` of a call sends zeros behind the call's length, and as many blocks as it needs.
     Guarantees: the messages of one call are those of the one sponge call with this kind, length, label and blocks;
@@ -79,25 +94,23 @@ def constrain(air: AirBuilder) -> None:
     """
     inputs = [air.column(f"input {i}") for i in range(WIDTH)]
     outputs = constrain_permutation(air, "permutation", inputs, PARAMETERS)
-    call, owner, block, kind, length, label, is_first, is_last, is_live = air.columns(*CONTROL)
+    call, owner, block, kind, length, label, is_first, is_live = air.columns(*CONTROL)
     capacity: list[Operand] = [kind, length, int(PARAMETERS.suite), label, 0, 0, 0, 0]
 
     air.assert_boolean("a row is the first of its call or not", is_first)
+    # The row below the last one is the first: so the last call ends in the table.
     air.on_first_row.assert_equal("the table begins with a call", is_first, 1)
-    # Soundness: a call that began in the middle would choose its own capacity.
-    air.on_transition.assert_equal(
-        "a call begins below a last block and below a dead row, and nowhere else",
-        is_first.next,
-        is_last + 1 - is_live,
-    )
-    air.assert_zero("a dead row is no last block", (1 - is_live) * is_last)
     # Soundness: blocks of a call that breaks off would be taken, and nobody would have to know their digest.
     air.assert_zero("no call breaks off", (1 - is_live) * (1 - is_first))
-    air.on_last_row.assert_equal("the last call ends in the table", is_last, is_live)
+    # Soundness: a call that began in the middle would choose its own capacity.
+    air.assert_zero("a call begins below a dead row", (1 - is_live) * (1 - is_first.next))
+    is_last = is_first.next + is_live - 1
+    # A dead row is a first one, so this is one on the first rows of live calls only.
+    begins = is_first + is_live - 1
     for i, expected in enumerate(capacity):
         air.assert_zero(
             f"a call begins with its kind, length, suite and label in capacity element {i}",
-            is_first * (inputs[RATE + i] - expected),
+            begins * (inputs[RATE + i] - expected),
         )
     is_continued = 1 - is_first.next
     for i in range(RATE, WIDTH):
@@ -116,19 +129,20 @@ def constrain(air: AirBuilder) -> None:
     tags = (kind, length, label)
     air.receive(SPONGE, [call, owner, block, *tags, *inputs[:RATE]], when=is_live)
     air.receive(SPONGE, [call, owner, DIGEST_PLACE, *tags, *outputs[:RATE]], when=is_last)
+    return inputs, outputs, owner
 
 
 def fill(
-    calls: Sequence[SpongeCalls], log_height: int, *, threads: int = 1
+    calls: Sequence[SpongeCalls], log_height: int, nodes: Sequence[NodeCalls] = (), *, threads: int = 1
 ) -> tuple[Montgomery, list[Montgomery]]:
     """The trace, and for each group of calls its digests (8, calls).
 
-    Calls are numbered in the given order.
+    Calls are numbered in the given order; nodes stand below them, each once.
     """
     height = 1 << log_height
-    used = sum(group.rows for group in calls)
-    if used > height:
-        raise ValueError(f"{used} permutations do not fit a table of {height} rows")
+    used, below = sum(group.rows for group in calls), distinct_nodes(nodes)
+    if used + len(below.levels) > height:
+        raise ValueError(f"{used + len(below.levels)} permutations do not fit a table of {height} rows")
     trace = np.zeros((COLUMNS, height), np.uint32)
     control = np.zeros((len(CONTROL), height), np.int64)
     digests: list[Montgomery] = []
@@ -137,9 +151,9 @@ def fill(
         rows = slice(start, start + group.rows)
         digests.append(_fill_calls(trace[:, rows], control[:, rows], group, threads))
         start += group.rows
-    _fill_dead_rows(trace, control, used)
+    _fill_dead_rows(trace[:, used:], control[:, used:], below, threads)
     control[0] = np.cumsum(control[CONTROL.index("is first")]) - 1
-    trace[PERMUTATION_COLUMNS:] = encode(control)
+    trace[PERMUTATION_COLUMNS:CALL_COLUMNS] = encode(control)
     return trace, digests
 
 
@@ -161,20 +175,23 @@ def _fill_calls(
         if count:
             trace_rows(np.ascontiguousarray(states), part, PARAMETERS, threads=threads)
         trace[:PERMUTATION_COLUMNS, block::blocks] = part
-        rest = (block, tags[0], length, group.label, block == 0, block == blocks - 1, 1)
+        rest = (block, tags[0], length, group.label, block == 0, 1)
         control[1, block::blocks] = group.owners
         control[2:, block::blocks] = np.array(rest)[:, None]
         states = part[-WIDTH:].copy()
     return states[:DIGEST_LENGTH]
 
 
-def _fill_dead_rows(trace: Montgomery, control: NDArray[np.int64], used: int) -> None:
-    """Calls of kind and length zero, which nobody asks for."""
+def _fill_dead_rows(trace: Montgomery, control: NDArray[np.int64], nodes: NodeCalls, threads: int) -> None:
+    """Nodes, and below them permutations of zeros; each row is a call by itself."""
     from prover.hash.poseidon_kernels import trace_rows
 
-    state = np.zeros((WIDTH, 1), np.uint32)
-    state[RATE + 2] = encode([int(PARAMETERS.suite)])
-    row = np.zeros((PERMUTATION_COLUMNS, 1), np.uint32)
-    trace_rows(state, row, PARAMETERS)
-    trace[:PERMUTATION_COLUMNS, used:] = row
-    control[CONTROL.index("is first"), used:] = 1
+    count, height = len(nodes.levels), trace.shape[1]
+    states = np.zeros((WIDTH, height), np.uint32)
+    states[:, :count] = nodes.inputs
+    part = np.zeros((PERMUTATION_COLUMNS, height), np.uint32)
+    if height:
+        trace_rows(states, part, PARAMETERS, threads=threads)
+    trace[:PERMUTATION_COLUMNS] = part
+    control[CONTROL.index("is first")] = 1
+    control[CONTROL.index("owner"), :count] = nodes.levels

@@ -37,7 +37,7 @@ def signature_circuit(message_length: int) -> Circuit:
         [
             (signature.NAME, signature.constrain),
             (keys.NAME, _constrain_keys),
-            (poseidon.NAME, poseidon.constrain),
+            (poseidon.NAME, poseidon.constrain_calls),
             (signed_messages.NAME, signed_messages.constrain_messages(message_length)),
         ],
     )
@@ -108,7 +108,7 @@ def fill(signed: Sequence[SignedMessage], heights: Sequence[int], *, threads: in
         (
             signature.fill(rows, distinct[:, :1], heights[0]),
             _fill_keys(distinct, rows, heights),
-            poseidon_trace,
+            poseidon_trace[: poseidon.CALL_COLUMNS],
             signed_messages.fill(numbering, key_numbers, key_columns, messages, heights[3]),
         )
     )

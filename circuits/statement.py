@@ -2,7 +2,6 @@
 
 The contract's words of 256 bits become elements here: numbers in 16-bit limbs, lowest first; digests and extension
 elements one element a coordinate.
-The last word of the contract's statement, the digest of the key, is not among them: the transcript begins with it.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from prover.hash.poseidon import DIGEST_LENGTH
-from rollup.binding import EXTENSION_DEGREE, DataBinding, ExtensionElement
+from rollup.binding import EXTENSION_DEGREE, DataBinding, ExtensionElement, packed
 from rollup.codec import DATA_VERSION
 from rollup.state import Deployment
 from rollup.state_tree import Digest
@@ -120,14 +119,14 @@ class BatchStatement:
 
     @classmethod
     def from_words(cls, words: Sequence[int]) -> BatchStatement:
-        """Read the contract's statement of a batch: sixteen words, the last of which names the key.
+        """Read the contract's statement of a batch: fifteen words.
 
         Whoever verifies for Ethereum takes these words, and none from the prover.
         """
         version, chain, contract, number, old_root, new_root, kind, length, digest, point, value, *rest = (
             words
         )
-        queue_start, queue_end, time, parameters_version, _ = rest
+        queue_start, queue_end, time, parameters_version, *_ = rest
         if version != DATA_VERSION or kind != DATA_KIND_CALLDATA:
             raise ValueError(f"data of version {version} and kind {kind} is not what these circuits prove")
         return cls(
@@ -143,6 +142,27 @@ class BatchStatement:
             QueuePosition(queue_end),
             Time(time),
             Version(parameters_version),
+        )
+
+    @property
+    def words(self) -> tuple[int, ...]:
+        """The contract's statement of this batch."""
+        return (
+            DATA_VERSION,
+            self.deployment.chain,
+            self.deployment.contract,
+            self.number,
+            packed(self.old_root),
+            packed(self.new_root),
+            DATA_KIND_CALLDATA,
+            self.data_length,
+            packed(self.data_digest),
+            packed(self.point),
+            packed(self.value),
+            self.queue_start,
+            self.queue_end,
+            self.time,
+            self.parameters_version,
         )
 
     @property

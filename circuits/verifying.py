@@ -1,7 +1,8 @@
 """Verifying a batch's proof: no compiled kernel, and no proving key.
 
 The only columns that keys fix are the range check's, and the root over them depends on nothing but the preset.
-`pinned_roots.json` holds it for every preset, so that a fresh process need not extend and hash 2^16 rows first.
+`pinned_roots.json` holds it for every preset whose rate leaves room for the quotients,
+so that a fresh process need not extend and hash 2^16 rows first.
 `python -m circuits.pin_roots` writes the file anew; everything else of a key is computed from the constraints.
 """
 

@@ -11,7 +11,6 @@ import numpy as np
 from circuits import (
     batch,
     claims,
-    compressions,
     demand,
     identities,
     leaf_rows,
@@ -76,6 +75,7 @@ def follow_batch(before: State, proposed: Batch, tree_before: StateTree, outcome
     journey = follow(before, proposed, outcome)
     touched = step_rows.touched_groups(journey)
     steps = step_rows.holder_rows(journey, step_rows.terms_of(journey, touched, proposed.time))
+    nodes, existing = _tree_rows(journey, tree_before)
     needed = {
         **record_rows.counts(journey),
         **queue_rows.counts(journey),
@@ -83,9 +83,8 @@ def follow_batch(before: State, proposed: Batch, tree_before: StateTree, outcome
         **step_rows.counts(journey, touched, steps),
         claims.NAME: len(journey.claims),
         published.NAME: -(-len(outcome.published) // 16),
-        tree.NAME: _tree_rows(journey),
-        compressions.NAME: 2 * _tree_rows(journey),
-        poseidon.NAME: _permutations(journey, len(outcome.published) // 2),
+        tree.NAME: nodes,
+        poseidon.NAME: _permutations(journey, len(outcome.published) // 2) + nodes + existing + TREE_DEPTH,
     }
     return Followed(proposed, outcome, tree_before, journey, needed)
 
@@ -98,13 +97,15 @@ def _places(journey: Journey) -> list[int]:
     return [*slots, *accounts, *groups, SYSTEM_INDEX]
 
 
-def _tree_rows(journey: Journey) -> int:
-    """Nodes above the touched leaves."""
-    places, rows = np.array(_places(journey), np.int64), 0
-    for _ in range(TREE_DEPTH):
+def _tree_rows(journey: Journey, before: StateTree) -> tuple[int, int]:
+    """Nodes above the touched leaves, and how many of them were more than an empty subtree before."""
+    places, rows, existing = np.array(_places(journey), np.int64), 0, 0
+    for level in range(TREE_DEPTH - 1, -1, -1):
         places = np.unique(places >> 1)
         rows += len(places)
-    return rows
+        stored = before.nodes.get_many((places + (1 << level)).tolist())
+        existing += sum(digest is not None for digest in stored)
+    return rows, existing
 
 
 def _permutations(journey: Journey, words: int) -> int:
@@ -159,7 +160,7 @@ def lay_out(
     words = published.Rows(np.array(words_of(outcome.published), np.int64))
     data_trace = published.fill(words, binding.point, ledger, heights[published.NAME])
     statement = _statement(followed, binding, (_root(nodes, "old"), _root(nodes, "new")))
-    poseidon_trace, _ = poseidon.fill(ledger.calls, heights[poseidon.NAME], threads=threads)
+    poseidon_trace, _ = poseidon.fill(ledger.calls, heights[poseidon.NAME], ledger.nodes, threads=threads)
     traces = {
         **record_rows.fill(journey, signatures, now, heights),
         **queue_rows.fill(journey, now, heights),
@@ -173,7 +174,6 @@ def lay_out(
         published.NAME: data_trace,
         claims.NAME: claims.fill(_claim_rows(journey), heights[claims.NAME]),
         poseidon.NAME: poseidon_trace,
-        compressions.NAME: compressions.fill(ledger.nodes, heights[compressions.NAME], threads=threads),
         range_check.NAME: range_check.fill(),
     }
     demand.write_counts(

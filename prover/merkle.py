@@ -12,7 +12,7 @@ points. Children of node n are n and n + half: the points x and -x of a domain, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -71,17 +71,32 @@ def coset_position(index: Index, blowup: int, height: int) -> Index:
 
 
 @dataclass(frozen=True, slots=True)
-class _Layer:
+class Layer:
+    """The nodes of one depth, coset by coset."""
+
     planes: Planes
     blowup: int
     height: int
+
+    def parents(self, suite: AnySuite, level: int, threads: int) -> Layer:
+        """The layer of 2^level nodes above."""
+        planes = suite.compress_layer(self.planes, self.blowup, self.height, level, threads)
+        if self.height > 1:
+            return Layer(planes, self.blowup, self.height // 2)
+        return Layer(planes, self.blowup // 2, 1)
+
+    def siblings(self, suite: AnySuite, wanted: NDArray[np.intp]) -> Sequence[AnyDigest]:
+        """The other child of the nodes above these leaves."""
+        size = self.blowup * self.height
+        places = coset_position(wanted % size ^ size >> 1, self.blowup, self.height)
+        return suite.digests_at(self.planes, places)
 
 
 class MixedTree:
     """The prover's tree: all layers, and the matrices to open rows from."""
 
     def __init__(
-        self, suite: AnySuite, matrices: Sequence[Montgomery], layers: Sequence[_Layer], shape: TreeShape
+        self, suite: AnySuite, matrices: Sequence[Montgomery], layers: Sequence[Layer], shape: TreeShape
     ) -> None:
         self.suite = suite
         self.matrices = tuple(matrices)
@@ -94,20 +109,13 @@ class MixedTree:
         shape = _shape_of(matrices)
         blowup = matrices[0].shape[1]
         size = 1 << shape.log_size
-        layers = [
-            _Layer(_row_planes(suite, matrices, shape, shape.log_size, threads), blowup, size // blowup)
-        ]
+        layers = [Layer(_row_planes(suite, matrices, shape, shape.log_size, threads), blowup, size // blowup)]
         for level in range(shape.log_size - 1, -1, -1):
-            below = layers[-1]
-            planes = suite.compress_layer(below.planes, below.blowup, below.height, level, threads)
+            layer = layers[-1].parents(suite, level, threads)
             if shape.matrices_at(level):
-                planes = suite.inject(
-                    planes, _row_planes(suite, matrices, shape, level, threads), level, threads
-                )
-            if below.height > 1:
-                layers.append(_Layer(planes, blowup, below.height // 2))
-            else:
-                layers.append(_Layer(planes, below.blowup // 2, 1))
+                rows = _row_planes(suite, matrices, shape, level, threads)
+                layer = replace(layer, planes=suite.inject(layer.planes, rows, level, threads))
+            layers.append(layer)
         return cls(suite, matrices, layers, shape)
 
     @property
@@ -127,12 +135,7 @@ class MixedTree:
                 raise IndexError(f"the tree has no leaf {index}")
         wanted = np.array(indices, dtype=np.intp)
         rows = [_rows_of(matrix, wanted) for matrix in self.matrices]
-        paths: list[Sequence[AnyDigest]] = []
-        for depth, layer in enumerate(self._layers[:-1]):
-            size = 1 << (log_size - depth)
-            siblings = wanted % size ^ size >> 1
-            places = coset_position(siblings, layer.blowup, layer.height)
-            paths.append(self.suite.digests_at(layer.planes, places))
+        paths = [layer.siblings(self.suite, wanted) for layer in self._layers[:-1]]
         return [
             Opening(tuple(matrix[place] for matrix in rows), tuple(layer[place] for layer in paths))
             for place in range(len(indices))

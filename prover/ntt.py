@@ -92,7 +92,7 @@ def powers_in_order(base: int, log_length: int) -> NDArray[np.uint64]:
     return powers
 
 
-def _reversed_powers(base: int, log_length: int) -> NDArray[np.uint64]:
+def reversed_powers(base: int, log_length: int) -> NDArray[np.uint64]:
     """Powers in bit-reversed order: position p holds base^reverse(p)."""
     powers = np.ones(1, dtype=np.uint64)
     for level in range(log_length):
@@ -113,7 +113,7 @@ def _pairs(factors: NDArray[np.uint64]) -> Words:
 def _turns(root: int, log_height: int, first: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """The powers t^0 to t^15 of every square's t, times a number of the square's own: (squares, 16)."""
     # Block b of 16 rows has c = (root^reverse(b))^2. Block 16 S of square S keeps c = 1 where t^8 = root^reverse(16 S).
-    base = _reversed_powers(root, log_height - LOG_SQUARE)
+    base = reversed_powers(root, log_height - LOG_SQUARE)
     columns = [first]
     for _ in range(15):
         columns.append(columns[-1] * base % np.uint64(PRIME))
@@ -127,7 +127,7 @@ def _factors(log_height: int, is_inverse: bool) -> Factors:
     root = root_of_unity(log_height)
     if is_inverse:
         root = inverse(root)
-    factors = _reversed_powers(root, log_blocks)
+    factors = reversed_powers(root, log_blocks)
     if log_height < LOG_SQUARE:
         none = np.empty(0, dtype=np.uint32)
         return Factors(factors.astype(np.uint32), _quotients(factors), none, none)
@@ -144,19 +144,20 @@ def _factors(log_height: int, is_inverse: bool) -> Factors:
     )
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=512)
 def _coset_powers(log_height: int, shifts: tuple[int, ...]) -> CosetPowers:
     """Powers of each shift in bit-reversed order, as squares need them."""
     inner, turns = [], []
     for shift in shifts:
-        low = _reversed_powers(power(shift, 1 << (log_height - LOG_SQUARE)), LOG_SQUARE)
+        low = reversed_powers(power(shift, 1 << (log_height - LOG_SQUARE)), LOG_SQUARE)
         inner.append(_pairs(low.reshape(16, 16)).transpose(1, 2, 0).reshape(-1))  # lanes are groups
-        high = _reversed_powers(shift, log_height - LOG_SQUARE)
+        high = reversed_powers(shift, log_height - LOG_SQUARE)
         turns.append(_pairs(_turns(root_of_unity(log_height), log_height, high)).reshape(-1))
     return CosetPowers(_aligned(np.stack(inner), len(shifts)), _aligned(np.stack(turns), len(shifts)))
 
 
-def _shifts_of(log_height: int, log_blowup: int, shift: int) -> tuple[int, ...]:
+def coset_shifts(log_height: int, log_blowup: int, shift: int = GENERATOR) -> tuple[int, ...]:
+    """Where each coset of an extended domain starts."""
     root = root_of_unity(log_height + log_blowup)
     return tuple(shift * power(root, coset) % PRIME for coset in range(1 << log_blowup))
 
@@ -272,7 +273,7 @@ def coset_transform(
     result = _target(out, coefficients.shape)
     table = _factors(log_height, False)
     if log_height < LOG_SQUARE:
-        scaled = coefficients * _reversed_powers(coset_shift, log_height) % np.uint64(PRIME)
+        scaled = coefficients * reversed_powers(coset_shift, log_height) % np.uint64(PRIME)
         result[:] = scaled.astype(np.uint32)
         kernels.small_up(result, table.factors)
         return result
@@ -313,7 +314,7 @@ def low_degree_extension(
     log_height = _log_height_of(matrix)
     matrix = np.ascontiguousarray(matrix)
     columns, height = matrix.shape
-    shifts = _shifts_of(log_height, log_blowup, shift)
+    shifts = coset_shifts(log_height, log_blowup, shift)
     target = _target(out, (columns, len(shifts), height))
     table, inverse_table = _factors(log_height, False), _factors(log_height, True)
     if log_height < LOG_SQUARE:

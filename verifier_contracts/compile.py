@@ -27,6 +27,8 @@ TEST_SOURCES: Path = CHECKOUT / "tests" / "verifier_contracts" / "src"
 
 TEST_ARTIFACTS: Path = CHECKOUT / "tests" / "verifier_contracts" / "artifacts"
 
+CIRCUIT_SUFFIX: str = "_circuit.json"
+
 INSTALL_SECONDS: int = 300
 
 COMPILE_SECONDS: int = 300
@@ -64,14 +66,33 @@ def install_compiler() -> Path:
     return script
 
 
-def run_compiler(sources: dict[str, str], wanted: Iterable[str]) -> dict[str, Any]:
-    """Compile the wanted ones among sources by name with the pinned compiler and settings."""
+def settings_of(contract: str) -> dict[str, Any]:
+    """The compiler's settings for a contract: those of all, but for how often its code is expected to run."""
     pinned = json.loads(COMPILER.read_text(encoding="utf-8"))
+    settings: dict[str, Any] = pinned["settings"]
+    if contract in pinned["runs"]:
+        settings["optimizer"]["runs"] = pinned["runs"][contract]
+    return settings
+
+
+def run_compiler(sources: dict[str, str], wanted: Iterable[str]) -> dict[str, Any]:
+    """Compile the wanted ones among sources by name, each with the pinned compiler and its settings."""
+    together: dict[str, list[str]] = {}
+    for unit in wanted:
+        settings = json.dumps(settings_of(unit.partition("/")[2].removesuffix(".sol")))
+        together.setdefault(settings, []).append(unit)
+    answer: dict[str, Any] = {"contracts": {}}
+    for settings, units in together.items():
+        answer["contracts"] |= _compile(sources, units, json.loads(settings))["contracts"]
+    return answer
+
+
+def _compile(sources: dict[str, str], wanted: Iterable[str], settings: dict[str, Any]) -> dict[str, Any]:
     outputs = ["abi", "evm.bytecode.object", "evm.deployedBytecode.object", "storageLayout"]
     request = {
         "language": "Solidity",
         "sources": {name: {"content": text} for name, text in sources.items()},
-        "settings": pinned["settings"] | {"outputSelection": {unit: {"*": outputs} for unit in wanted}},
+        "settings": settings | {"outputSelection": {unit: {"*": outputs} for unit in wanted}},
     }
     # Files, not pipes: the script fails on a pipe that is not filled yet, and exits before it has emptied a full one.
     with TemporaryFile("w+", encoding="utf-8") as question, TemporaryFile("w+", encoding="utf-8") as reply:
@@ -113,7 +134,7 @@ def make_artifacts(answer: dict[str, Any], units: Iterable[str], digest: str) ->
             bytecode=compiled["evm"]["bytecode"]["object"],
             runtime_bytecode=compiled["evm"]["deployedBytecode"]["object"],
             compiler=pinned["version"],
-            settings=pinned["settings"],
+            settings=settings_of(name),
             storage=[
                 f"{place['slot']}:{place['offset']} {place['label']}"
                 for place in compiled["storageLayout"]["storage"]
@@ -144,6 +165,11 @@ def compile_all() -> dict[Path, str]:
     }
 
 
+def compiled_files(folder: Path) -> list[Path]:
+    """What the compiler has written to a folder: circuits' descriptions stand there too, and are made elsewhere."""
+    return [path for path in sorted(folder.glob("*.json")) if not path.name.endswith(CIRCUIT_SUFFIX)]
+
+
 def main() -> int:
     """Rewrite the artifacts, or with --check only say which are stale."""
     parser = argparse.ArgumentParser(description="Compile the contracts and rewrite their artifacts.")
@@ -154,7 +180,7 @@ def main() -> int:
     except CompilerError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    present = {path for folder in (ARTIFACTS, TEST_ARTIFACTS) for path in folder.glob("*.json")}
+    present = {path for folder in (ARTIFACTS, TEST_ARTIFACTS) for path in compiled_files(folder)}
     stale = {
         path
         for path in present | files.keys()

@@ -12,6 +12,7 @@ Fractions are grouped, as many a column as the degree allows; the last group liv
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from prover.air.bus import Direction, Interaction
 from prover.air.expression import Cell, CellKind, Expression, lift, read
@@ -31,6 +32,7 @@ class FractionGroup:
     denominator: Expression
 
 
+@lru_cache(maxsize=1 << 14)
 def fingerprint(interaction: Interaction, bus_round: int) -> Expression:
     """The random linear combination that stands for a message."""
     chi = read(Cell(CellKind.CHALLENGE, CHI_INDEX, 0, bus_round))

@@ -180,6 +180,7 @@ class Lowering:
         self._forms: dict[Expression, Form] = {}
         self._uses: dict[Expression, int] = {}
         self._factors: set[Expression] = set()
+        self._bare: dict[Expression, tuple[Coefficient, Expression]] = {}
         nodes = [node for node in topological_order(outputs) if not node.is_row_constant]
         self._count_uses(nodes)
         asked = set(outputs)
@@ -205,17 +206,38 @@ class Lowering:
             for source in node.sources:
                 self._uses[source] = self._uses.get(source, 0) + 1
             if node.operation is Operation.MULTIPLY and not _is_linear(node):
-                self._factors.update(node.sources)
+                self._factors.update(self._stripped(source)[1] for source in node.sources)
+
+    def _stripped(self, node: Expression) -> tuple[Coefficient, Expression]:
+        """A factor without what multiplies it on every row alike: chains of such multiples are one factor's."""
+        chain: list[Expression] = []
+        while node not in self._bare and node.operation is Operation.MULTIPLY and _is_linear(node):
+            chain.append(node)
+            node = next(source for source in node.sources if not source.is_row_constant)
+        scale, base = self._bare.setdefault(node, (1, node))
+        for multiple in reversed(chain):
+            constant = next(source for source in multiple.sources if source.is_row_constant)
+            scale = self.scalars.times(scale, self._single(self.scalars.coefficient(constant)))
+            self._bare[multiple] = scale, base
+        return scale, base
+
+    def _single(self, coefficient: Coefficient) -> Coefficient:
+        """The coefficient as one scalar, so that products of sums are not multiplied out."""
+        if isinstance(coefficient, int) or len(coefficient) == 1:
+            return coefficient
+        return {self.scalars.collapse(coefficient): 1}
 
     def _nonlinear(self, node: Expression) -> Form:
         if isinstance(node.payload, Cell):
             return Form({self._atom(Atom(node.is_extension, cell=node.payload), node.payload): 1})
-        forms = [self._forms[source] for source in node.sources]
-        for form, other in (forms, reversed(forms)):
+        stripped = [self._stripped(source) for source in node.sources]
+        for (scale, base), (other_scale, other) in (stripped, stripped[::-1]):
+            form = self._forms[base]
             # A sum whose atoms cancel is the same on every row although its expression reads cells.
             if not form.terms:
-                return self._scaled(other, form.constant)
-        (left_scale, left), (right_scale, right) = (self._factor(source) for source in node.sources)
+                whole = self.scalars.times(self.scalars.times(scale, other_scale), form.constant)
+                return self._scaled(self._forms[other], whole)
+        (left_scale, left), (right_scale, right) = (self._factor(*factor) for factor in stripped)
         is_extension = self.atoms[left].is_extension or self.atoms[right].is_extension
         factors = (min(left, right), max(left, right))
         atom = self._atom(Atom(is_extension, factors=factors), factors)
@@ -227,14 +249,13 @@ class Lowering:
             scaled.add(atom, self.scalars.times(coefficient, factor))
         return scaled
 
-    def _factor(self, node: Expression) -> tuple[Coefficient, int]:
+    def _factor(self, scale: Coefficient, node: Expression) -> tuple[Coefficient, int]:
         """A factor of a product as a coefficient, which moves out of the product, times an atom."""
         form = self._forms[node]
         if len(form.terms) == 1 and form.constant == 0:
             ((atom, coefficient),) = form.terms.items()
-            if isinstance(coefficient, int) or len(coefficient) == 1:
-                return coefficient, atom
-        return 1, self._keep(node)
+            return self.scalars.times(scale, self._single(coefficient)), atom
+        return scale, self._keep(node)
 
     def _flatten(self, root: Expression) -> Form:
         form = Form()

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from prover.air.expression import Cell, CellKind, Selector
+from prover.air.expression import Cell, CellKind, Expression, Selector
+from prover.air.logup import CHI_INDEX
 from prover.air.table import Scope
 from prover.domain import Domain, interpolate_on_subgroup
-from prover.export.tape import Form, Polynomial, TapeWriter, Value, add, times
+from prover.export.messages import find_public_messages, shortcuts_of
+from prover.export.tape import Form, Polynomial, Shortcut, TapeWriter, Value, add, times
 from prover.field.koalabear import GENERATOR, PRIME, inverse, power, root_of_unity
 from prover.stark.key import VerificationKey
 from prover.stark.shape import EXTENSION_DEGREE, MatrixShape, Shape
@@ -64,6 +66,7 @@ class CircuitTapes:
     def __init__(self, key: VerificationKey) -> None:
         self.key = key
         self.shape: Shape = key.shape
+        self.messages = find_public_messages(self.shape.tables)
         self.constants: list[int] = [1]
         self.segments: list[tuple[Segment, ...]] = []
         """For each phase its segments, tallest first."""
@@ -84,10 +87,21 @@ class CircuitTapes:
         return max(len(table.constraints) for table in self.shape.tables)
 
     @property
+    def public_registers(self) -> int:
+        """Registers of public values: as many as the statement's messages hold, the last ones zero."""
+        return max(self.shape.public_count, self.messages.values if self.messages else 0)
+
+    @property
     def challenge_offsets(self) -> list[int]:
         """The register, among all challenges, of the first one of each round."""
         counts = [self.shape.challenge_count(round) for round in range(1, self.shape.rounds + 1)]
         return [sum(counts[:i]) for i in range(len(counts) + 1)]
+
+    @property
+    def bus_challenges(self) -> int:
+        """The register, among all challenges, of the first one that buses use."""
+        bus_round = self.shape.bus_round
+        return 0 if bus_round is None else self.challenge_offsets[bus_round - 1] + CHI_INDEX
 
     def constant(self, value: int) -> Value:
         """The register of a base field constant."""
@@ -175,7 +189,7 @@ class CircuitTapes:
             return cells[cell]
 
         roots = [constraint.polynomial for constraint in table.constraints]
-        polynomials = writer.polynomials(roots, read)
+        polynomials = writer.polynomials(roots, read, self._shortcuts(index))
         sums: dict[Scope, Polynomial] = {}
         for position, constraint in enumerate(table.constraints):
             value = writer.register_of(polynomials[constraint.polynomial])
@@ -188,6 +202,13 @@ class CircuitTapes:
         vanishing = self._height_value(index, VANISHING)
         difference = add(difference, times(vanishing, self._quotient(writer, index), -1))
         writer.write(difference, Value("check", index))
+
+    def _shortcuts(self, index: int) -> dict[Expression, Shortcut]:
+        """Where the statement's messages are summed apart."""
+        if self.messages is None or self.messages.table != index or self.shape.bus_round is None:
+            return {}
+        degree = self.key.bus_degrees[index]
+        return shortcuts_of(self.messages, self.shape.tables[index], self.shape.bus_round, degree)
 
     def _height_value(self, table: int, place: int) -> Value:
         height = self.shape.input_heights.index(self.shape.log_heights[table])

@@ -55,6 +55,9 @@ HEADER = (
     "COMBINERS",
     "PERIODIC_GROUPS",
     "PERIODIC_LIST",
+    "MESSAGES",
+    "MESSAGE_TAG",
+    "MESSAGE_CHALLENGES",
     "TABLES",
     "CONSTRAINT_TAPE",
     "CLAIM_TAPE",
@@ -68,6 +71,9 @@ MAXIMUM_DESCRIPTION_BYTES = 24_575
 
 NO_ROOT = 255
 """Marks the phase whose root is the key's, not the proof's."""
+
+FRACTIONS = 2
+"""Registers of the statement's messages: the sum over all of the product of the others, and the product."""
 
 UNITS = EXTENSION_DEGREE - 1
 """Registers with X, .., X^4."""
@@ -160,12 +166,13 @@ class CircuitDescription:
         sizes = {
             "constant": len(tapes.constants),
             "unit": UNITS,
-            "public": shape.public_count,
+            "public": tapes.public_registers,
             "challenge": tapes.challenge_offsets[-1],
             "bus sum": len(shape.bus_tables),
             "combiner": tapes.combiner_count,
             "height": HEIGHT_VALUES * len(shape.input_heights),
             "periodic": sum(len(group.coefficients) for group in tapes.periodic),
+            "fraction": FRACTIONS if tapes.messages else 0,
             "opened": tapes.opened_count,
             "check": len(shape.tables),
             "claim": 2 * len(shape.input_heights),
@@ -226,14 +233,14 @@ class CircuitDescription:
 
     def _numbers(self) -> dict[str, int]:
         key, shape, grinding = self.key, self.key.shape, self.key.parameters.grinding
-        root = key.preprocessed_root or b""
+        root, messages = key.preprocessed_root or b"", self.tapes.messages
         assert isinstance(root, bytes)
         return {
             "KEY_DIGEST": int.from_bytes(key.digest, "big"),
             "TRANSCRIPT_STATE": int.from_bytes(self._transcript_state(root), "big"),
             "PREPROCESSED_ROOT": int.from_bytes(root.ljust(WORD_BYTES, b"\0"), "big"),
             "STATEMENT_WORDS": len(self.statement),
-            "PUBLIC_VALUES": shape.public_count,
+            "PUBLIC_VALUES": self.tapes.public_registers,
             "ROUNDS": shape.rounds,
             "GRINDING_CHALLENGE_ROUND": grinding.challenge_round,
             "GRINDING_CONSTRAINT": grinding.constraint,
@@ -253,6 +260,9 @@ class CircuitDescription:
             "CONSTANTS": len(self.tapes.constants),
             "COMBINERS": self.tapes.combiner_count,
             "PERIODIC_GROUPS": len(self.tapes.periodic),
+            "MESSAGES": messages.count if messages else 0,
+            "MESSAGE_TAG": messages.tag if messages else 0,
+            "MESSAGE_CHALLENGES": self.register_starts["challenge"] + self.tapes.bus_challenges,
             "TABLES": len(shape.tables),
         }
 

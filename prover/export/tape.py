@@ -15,10 +15,10 @@ A form is encoded as 8 bytes, then 4 bytes a term, all big-endian:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from prover.air.expression import Cell, Expression, Operation, topological_order
+from prover.air.expression import Cell, Expression, Operation
 from prover.field.koalabear import PRIME
 
 REGISTER_BITS = 14
@@ -70,6 +70,13 @@ Polynomial = dict[Monomial, int]
 """Monomials with their coefficients."""
 
 
+@dataclass(frozen=True, slots=True)
+class Shortcut:
+    """A shorter way to a node's value than its own sources: a sum of other nodes times registers."""
+
+    terms: tuple[tuple[Expression, Value], ...]
+
+
 class TapeWriter:
     """Writes forms for expressions; what several forms need is computed once."""
 
@@ -118,20 +125,33 @@ class TapeWriter:
         return self.write(polynomial)
 
     def polynomials(
-        self, roots: Sequence[Expression], read: Callable[[Cell], Value]
+        self,
+        roots: Sequence[Expression],
+        read: Callable[[Cell], Value],
+        shortcuts: Mapping[Expression, Shortcut] | None = None,
     ) -> dict[Expression, Polynomial]:
         """The polynomials of the roots over registers; sums are flattened, shared parts become registers."""
-        nodes = topological_order(roots)
+        ways = shortcuts or {}
+        nodes = _in_order(roots, ways)
         uses: dict[Expression, int] = {}
         factors: set[Expression] = set()
         for node in nodes:
-            for source in node.sources:
+            sources = _sources_of(node, ways)
+            for source in sources:
                 uses[source] = uses.get(source, 0) + 1
-            if node.operation is Operation.MULTIPLY and all(s.constant_value is None for s in node.sources):
-                factors.update(node.sources)
+            is_product = node.operation is Operation.MULTIPLY and all(
+                s.constant_value is None for s in node.sources
+            )
+            if is_product or node in ways:
+                factors.update(sources)
         found: dict[Expression, Polynomial] = {}
         for node in nodes:
-            polynomial = self._polynomial(node, found, read)
+            if node in ways:
+                polynomial: Polynomial = {}
+                for source, register in ways[node].terms:
+                    polynomial = add(polynomial, _scaled(found[source], register))
+            else:
+                polynomial = self._polynomial(node, found, read)
             if node.constant_value is None and (node in factors or uses.get(node, 0) > 1):
                 polynomial = {(self.register_of(polynomial),): 1}
             found[node] = polynomial
@@ -154,6 +174,32 @@ class TapeWriter:
         ((first, _),) = left.items()
         ((second, _),) = right.items()
         return {(*first, *second): 1}
+
+
+def _sources_of(node: Expression, ways: Mapping[Expression, Shortcut]) -> tuple[Expression, ...]:
+    return tuple(source for source, _ in ways[node].terms) if node in ways else node.sources
+
+
+def _in_order(roots: Sequence[Expression], ways: Mapping[Expression, Shortcut]) -> list[Expression]:
+    """Every node that the roots need, sources before users; what only a shortcut's own sources need is left out."""
+    ordered: dict[Expression, None] = {}
+    stack = [(root, False) for root in reversed(roots)]
+    while stack:
+        node, are_sources_done = stack.pop()
+        if node in ordered:
+            continue
+        if are_sources_done:
+            ordered[node] = None
+            continue
+        stack.append((node, True))
+        stack.extend((source, False) for source in reversed(_sources_of(node, ways)) if source not in ordered)
+    return list(ordered)
+
+
+def _scaled(factor: Polynomial, register: Value) -> Polynomial:
+    """A constant or a register, times a register."""
+    ((monomial, coefficient),) = factor.items()
+    return {(*monomial, register): coefficient}
 
 
 def add(left: Polynomial, right: Polynomial, factor: int = 1) -> Polynomial:

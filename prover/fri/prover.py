@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from prover.domain import Domain, interpolate_on_subgroup
-from prover.field.kernels import multiply
-from prover.field.koalabear import GENERATOR, PRIME, Montgomery, decode, inverse, power, root_of_unity
+from prover.domain import interpolate_on_subgroup
+from prover.field.kernels import add, multiply, scale
+from prover.field.koalabear import PRIME, Montgomery, decode, inverse, power, root_of_unity
 from prover.fri import kernels
 from prover.hash.suite import AnySuite
 from prover.merkle import MixedTree
-from prover.ntt import low_degree_extension
+from prover.ntt import forward_transform, low_degree_extension
 from prover.stark.numbers import Extension, Quintic, canonical
 from prover.stark.shape import EXTENSION_DEGREE, FoldStep
 
@@ -38,9 +38,9 @@ class WeighedColumns:
     on_trace: list[Montgomery]
     """Columns on the trace domain: combined there and extended once, a blowup less work than the other way round."""
     trace_weights: list[Extension]
-    extended: list[Montgomery]
-    """Columns known on every coset only (the pieces of the quotient)."""
-    extended_weights: list[Extension]
+    coefficients: list[Montgomery]
+    """Columns given by their coefficients in bit-reversed order (the pieces of the quotient)."""
+    coefficient_weights: list[Extension]
     claim: Quintic
 
     @classmethod
@@ -48,30 +48,41 @@ class WeighedColumns:
         """Nothing yet."""
         return cls([], [], [], [], Quintic((0,) * EXTENSION_DEGREE))
 
+    def combined(self, height: int, threads: int) -> Montgomery | None:
+        """The sum of weight * column on the trace domain, as five planes; None where there is no column."""
+        total: Montgomery | None = None
+        if self.on_trace:
+            total = kernels.combine_columns(self.on_trace, self.trace_weights, height, threads)
+        if self.coefficients:
+            more = kernels.combine_columns(self.coefficients, self.coefficient_weights, height, threads)
+            more = forward_transform(more, threads=threads)
+            total = more if total is None else add(total, more, threads=threads)
+        return total
 
-def deep_word(
-    log_height: int, log_blowup: int, point: Extension, columns: Sequence[WeighedColumns], threads: int
+
+def deep_values(
+    log_height: int, point: Extension, columns: Sequence[WeighedColumns], threads: int
 ) -> Montgomery:
-    """The sum of weight * (claim - column(x)) / (point - x), for this row's point and the next row's."""
-    height, size = 1 << log_height, 1 << (log_height + log_blowup)
-    points = domain_points(log_height, log_blowup, GENERATOR)
-    next_point = Quintic(point) * Domain(log_height, log_blowup).generator
-    word = np.zeros((EXTENSION_DEGREE, size), dtype=np.uint32)
-    for place, weighed in zip((Quintic(point), next_point), columns, strict=True):
-        combined = None
-        if weighed.on_trace:
-            on_trace = kernels.combine_columns(weighed.on_trace, weighed.trace_weights, height, threads)
-            combined = low_degree_extension(on_trace, log_blowup, threads=threads).reshape(word.shape)
-        if weighed.extended:
-            more = kernels.combine_columns(weighed.extended, weighed.extended_weights, size, threads)
-            if combined is not None:
-                kernels.add_scaled(more, combined, (1, 0, 0, 0, 0), threads)
-            combined = more
+    """The sum of weight * (claim - column(x)) / (point - x), for this row's point and the next row's.
+
+    As true claims make it a polynomial below the height, its values on the trace domain are all there is to know.
+    They are returned on the first coset of the extended domain, where folding begins: (5, height).
+    """
+    height, generator = 1 << log_height, root_of_unity(log_height)
+    points = kernels.shared_sequence(1, generator, height)
+    values = np.zeros((EXTENSION_DEGREE, height), dtype=np.uint32)
+    for place, weighed in zip((Quintic(point), Quintic(point) * generator), columns, strict=True):
+        combined = weighed.combined(height, threads)
         if combined is not None:
-            kernels.add_quotient_of_differences(
-                word, combined, canonical(weighed.claim), points, canonical(place), threads
-            )
-    return word.reshape(EXTENSION_DEGREE, 1 << log_blowup, height)
+            claim = canonical(weighed.claim)
+            kernels.add_quotient_of_differences(values, combined, claim, points, canonical(place), threads)
+    return low_degree_extension(values, 0, threads=threads)[:, 0]
+
+
+def extend_values(values: Montgomery, log_blowup: int, threads: int) -> Montgomery:
+    """The word whose first coset these values are."""
+    # Folding counts its points from the first coset's first one, so that coset is the subgroup here.
+    return low_degree_extension(values, log_blowup, threads=threads, shift=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,24 +97,42 @@ class FoldedWord:
     @classmethod
     def commit(cls, suite: AnySuite, word: Montgomery, step: FoldStep, threads: int) -> FoldedWord:
         """Group the values at x times the roots of unity of the fold's order, and hash the rows."""
-        _, blowup, height = word.shape
-        arity = 1 << step.log_arity
-        grouped = word.reshape(EXTENSION_DEGREE, blowup, arity, height // arity).transpose(2, 0, 1, 3)
-        rows = np.ascontiguousarray(grouped).reshape(EXTENSION_DEGREE * arity, blowup, height // arity)
+        rows = _rows_that_fold(word, step)
         return cls(rows, step, MixedTree.commit(suite, [rows], threads))
 
 
 def fold_word(word: FoldedWord, challenge: Extension, threads: int) -> Montgomery:
-    """The word of the folded polynomial, on the domain that is smaller by the arity."""
-    _, blowup, height = word.rows.shape
+    """The word of the folded polynomial, on the domain that is smaller by the arity.
+
+    The slow reference of `fold_values`: what it gives holds for any word, a low-degree polynomial's or not.
+    """
+    return _fold_rows(word.rows, word.step, challenge, threads)
+
+
+def fold_values(values: Montgomery, step: FoldStep, challenge: Extension, threads: int) -> Montgomery:
+    """The first coset of the folded word from the first coset of a word: (5, height) to (5, height / arity)."""
+    rows = _rows_that_fold(values[:, None, :], step)
+    return _fold_rows(rows, step, challenge, threads)[:, 0]
+
+
+def _rows_that_fold(word: Montgomery, step: FoldStep) -> Montgomery:
+    """The values at x times the roots of unity of the fold's order side by side."""
+    _, blowup, height = word.shape
+    arity = 1 << step.log_arity
+    grouped = word.reshape(EXTENSION_DEGREE, blowup, arity, height // arity).transpose(2, 0, 1, 3)
+    return np.ascontiguousarray(grouped).reshape(EXTENSION_DEGREE * arity, blowup, height // arity)
+
+
+def _fold_rows(rows: Montgomery, step: FoldStep, challenge: Extension, threads: int) -> Montgomery:
+    _, blowup, height = rows.shape
     log_blowup = blowup.bit_length() - 1
-    log_arity = word.step.log_arity
+    log_arity = step.log_arity
     size = blowup * height
     # Row r starts at x = w^r, where w generates the domain before the fold: rows of coset j step by g.
-    root = inverse(root_of_unity(word.step.log_height + log_blowup))
-    step = power(root, blowup)
-    inverses = np.concatenate([kernels.shared_sequence(power(root, j), step, height) for j in range(blowup)])
-    values = word.rows.reshape(1 << log_arity, EXTENSION_DEGREE, size)
+    root = inverse(root_of_unity(step.log_height + log_blowup))
+    first = kernels.shared_sequence(1, power(root, blowup), height)
+    inverses = np.concatenate([scale(first, power(root, j)) for j in range(blowup)])
+    values = rows.reshape(1 << log_arity, EXTENSION_DEGREE, size)
     current = Quintic(challenge)
     for level in range(log_arity, 0, -1):
         half = 1 << (level - 1)
@@ -134,7 +163,7 @@ def mix_word(
 
 
 def interpolate_final(word: Montgomery) -> tuple[Extension, ...]:
-    """The coefficients of the last word, from its values on the subgroup itself (coset 0)."""
+    """The coefficients of the last word (5, blowup, height), from its values on the subgroup itself (coset 0)."""
     planes = [
         interpolate_on_subgroup(plane.tolist()) for plane in decode(np.ascontiguousarray(word[:, 0, :]))
     ]

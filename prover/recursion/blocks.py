@@ -21,6 +21,7 @@ from prover.recursion.program import (
     Program,
     ProgramError,
     Solve,
+    public_messages,
 )
 from prover.recursion.simplify import count_reads, scalar_written
 
@@ -91,7 +92,7 @@ class Blocks:
     def of(cls, program: Program) -> Blocks:
         """Put packings beside the permutations that alone read what they pack."""
         hashes = [i for i in program.instructions if isinstance(i, Permutation | Packing)]
-        absorbed = _absorbed_packings(hashes)
+        absorbed = _absorbed_packings(hashes, program.zero)
         rows = []
         for instruction in hashes:
             if isinstance(instruction, Permutation):
@@ -100,25 +101,53 @@ class Blocks:
                 rows.append(Block(None, instruction))
         return cls(tuple(rows), frozenset(absorbed))
 
+    @property
+    def sources(self) -> HashSources:
+        """What filling a table takes of the rows."""
+        permuted = np.flatnonzero([row.permutation is not None for row in self.rows])
+        return HashSources(np.array([row.first for row in self.rows], dtype=np.int64), permuted)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HashSources:
+    """Where the values of the hash rows come from: all that a key keeps of them."""
+
+    first: NDArray[np.int64]
+    """The vector whose elements each row holds."""
+    permuted: NDArray[np.intp]
+    """The rows that are permutations, in the program's order."""
+
+    @property
+    def count(self) -> int:
+        """How many hash rows there are, padding not counted."""
+        return len(self.first)
+
     def inputs(self, run: Execution, count: int) -> NDArray[np.int64]:
         """The permutations' inputs, padded with zeros: (16, count); a row that only packs permutes its vector."""
         inputs = np.zeros((WIDTH, count), dtype=np.int64)
         inputs[:VECTOR] = self.first_vectors(run, count)
-        permuted = np.flatnonzero([row.permutation is not None for row in self.rows])
-        inputs[:, permuted] = run.permuted.T
+        inputs[:, self.permuted] = run.permuted.T
         return inputs
 
     def first_vectors(self, run: Execution, count: int) -> NDArray[np.int64]:
         """The vectors whose elements the rows hold, padded with zeros: (8, count)."""
         first = np.zeros((VECTOR, count), dtype=np.int64)
-        first[:, : len(self.rows)] = run.vectors[[row.first for row in self.rows]].T
+        first[:, : self.count] = run.vectors[self.first].T
         return first
 
 
-def _absorbed_packings(hashes: Sequence[Permutation | Packing]) -> dict[int, Packing]:
-    """Vectors that are packed for one permutation only, which reads them first: its row takes their elements itself."""
+def _absorbed_packings(hashes: Sequence[Permutation | Packing], zero: int) -> dict[int, Packing]:
+    """Vectors that are packed for one permutation only, which reads them first: its row takes their elements itself.
+
+    Soundness: the terminal table reads the elements from the left half of what is permuted.
+    Where a bit may exchange the halves that would be the other vector, so such a permutation absorbs no packing.
+    """
     readers = Counter(vector for instruction in hashes for vector in vectors_read(instruction))
-    firsts = {instruction.first for instruction in hashes if isinstance(instruction, Permutation)}
+    firsts = {
+        instruction.first
+        for instruction in hashes
+        if isinstance(instruction, Permutation) and instruction.bit == zero
+    }
     return {
         packing.vector: packing
         for packing in hashes
@@ -156,8 +185,8 @@ class WireCounts:
         self.vector_reads = Counter(vector for i in program.instructions for vector in vectors_read(i))
         for vector in blocks.absorbed:
             del self.vector_reads[vector]
-        # The tables give the public values and X once each; a copy of each reads it.
-        self.scalars = set(range(len(program.publics) + 1))
+        # The tables give the messages of public values, and X, once each.
+        self.scalars = set(range(public_messages(program.public_count) + 1))
         self.vectors: set[int] = set()
         self.roots = set(program.vector_inputs)
         if any(self.scalar_reads[number] != 1 for number in self.scalars):

@@ -1,8 +1,17 @@
-"""The chain from a base proof to a terminal one: as many wide steps as it takes to reach one fixed shape, then the end.
+"""The chain from base proofs to a terminal one.
 
-The first step's program is that of the base circuit; its identity is forwarded by every later one.
-Verifying a tall step fits a step of STEP_LOG_HEIGHT, so every chain ends in that shape,
-and one terminal key serves all base circuits whose statements are equally long and whose chains have as many steps.
+    base proof ── first step ──┐
+    base proof ── first step ──┼── join (── shrink) ── terminal
+    ...                        ┘
+
+A first step's program is that of its base circuit; all first steps have one shape.
+A join verifies 1, 2, 4 or 8 of them under keys that it forwards, so it knows none of them.
+Where that takes more than STEP_LOG_HEIGHT, one more step shrinks it, which knows the join's key by heart.
+So every chain ends in one shape, and one terminal key serves all base circuits whose statements are equally long:
+
+    terminal statement = identity of the last wide step | for each slot: identity of the first step, base statement
+
+Slots behind the last proof are zero.
 """
 
 from __future__ import annotations
@@ -40,14 +49,20 @@ TALL_STEP: Final = PRESETS["poseidon-100-rate-8"]
 
 TERMINAL: Final = PRESETS["terminal"]
 
+FIRST_LOG_HEIGHT: Final = 15
+"""Of every first step: what verifying a clearing batch takes."""
+
 STEP_LOG_HEIGHT: Final = 14
 """What verifying a tall step takes, and more than verifying a step of this same height does."""
 
 TERMINAL_LOG_HEIGHT: Final = 17
 """What verifying a step of STEP_LOG_HEIGHT takes."""
 
-MOST_STEPS: Final = 4
-"""Far above what any base circuit takes: each step but the last one is a fraction of the one before it."""
+SLOTS: Final = 8
+"""Statements of a terminal proof."""
+
+JOIN_SIZES: Final = (1, 2, 4, 8)
+"""How many first steps a join may verify: each size is a program of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +81,45 @@ class StepFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class Chain:
-    """The keys from the first wide step to the terminal one."""
+class Join:
+    """The steps that put first steps together: the join itself and, where it is tall, the one that shrinks it."""
 
-    base: VerificationKey
+    size: int
     steps: tuple[RecursionKey, ...]
+
+    @property
+    def last(self) -> RecursionKey:
+        """The step of the fixed shape, which the terminal verifies."""
+        return self.steps[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Every key from a base circuit to the terminal."""
+
+    first: RecursionKey
+    join: Join
+    end: RecursionKey
+
+    @property
+    def steps(self) -> tuple[RecursionKey, ...]:
+        """In the order in which they are proved."""
+        return self.first, *self.join.steps, self.end
 
     @property
     def terminal(self) -> VerificationKey:
         """The key whose proofs end the chain."""
-        return self.steps[-1].verification
+        return self.end.verification
+
+
+@dataclass(frozen=True, slots=True)
+class StepProof:
+    """A proof of one step, its statement, and what it cost."""
+
+    key: VerificationKey
+    statement: tuple[int, ...]
+    proved: Proved
+    figures: StepFigures
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,28 +131,83 @@ class ChainedProof:
     figures: tuple[StepFigures, ...]
 
 
-def make_chain(base: VerificationKey, *, threads: int | None = None) -> Chain:
-    """Wide steps until their shape is the fixed one, then the terminal step."""
-    steps: list[RecursionKey] = []
-    inner = base
-    while True:
-        plan = plan_recursion([inner], forwards_keys=bool(steps), least_log_height=STEP_LOG_HEIGHT)
-        is_last = plan.layout.log_height == STEP_LOG_HEIGHT
-        key = plan.commit(STEP if is_last else TALL_STEP, threads=threads)
-        steps.append(key)
-        inner = key.verification
-        if is_last:
-            break
-        if len(steps) == MOST_STEPS:
-            raise ValueError(
-                f"{MOST_STEPS} steps do not bring a proof of {base.circuit.name} to the fixed shape"
-            )
-    end = plan_recursion(
-        [inner], form=Form.TERMINAL, forwards_keys=True, least_log_height=TERMINAL_LOG_HEIGHT
+def make_first(base: VerificationKey, *, threads: int | None = None) -> RecursionKey:
+    """The step that verifies a base proof."""
+    plan = plan_recursion([base], least_log_height=FIRST_LOG_HEIGHT)
+    if plan.layout.log_height != FIRST_LOG_HEIGHT:
+        rows = f"2^{plan.layout.log_height} rows, a first step has 2^{FIRST_LOG_HEIGHT}"
+        raise ValueError(f"verifying {base.circuit.name} takes {rows}")
+    return plan.commit(TALL_STEP, threads=threads)
+
+
+def make_join(first: VerificationKey, size: int, *, slots: int = SLOTS, threads: int | None = None) -> Join:
+    """The steps that put so many first steps together; any first step's key will do, since all have one shape."""
+    plan = plan_recursion([first] * size, forwards_keys=True, slots=slots, least_log_height=STEP_LOG_HEIGHT)
+    if plan.layout.log_height == STEP_LOG_HEIGHT:
+        return Join(size, (plan.commit(STEP, threads=threads),))
+    joined = plan.commit(TALL_STEP, threads=threads)
+    # Soundness: the join's key is a constant of this program, so its identity stands for both.
+    plan = plan_recursion([joined.verification], least_log_height=STEP_LOG_HEIGHT)
+    if plan.layout.log_height != STEP_LOG_HEIGHT:
+        raise ValueError(f"one step does not bring a join of {size} proofs to the fixed shape")
+    return Join(size, (joined, plan.commit(STEP, threads=threads)))
+
+
+def make_terminal(last: VerificationKey, *, threads: int | None = None) -> RecursionKey:
+    """The end of every chain; any last step's key will do, since all have one shape."""
+    plan = plan_recursion(
+        [last], form=Form.TERMINAL, forwards_keys=True, least_log_height=TERMINAL_LOG_HEIGHT
     )
-    if end.layout.log_height != TERMINAL_LOG_HEIGHT:
+    if plan.layout.log_height != TERMINAL_LOG_HEIGHT:
         raise ValueError("the terminal table is too low for the fixed shape")
-    return Chain(base, (*steps, end.commit(TERMINAL, threads=threads)))
+    return plan.commit(TERMINAL, threads=threads)
+
+
+def make_chain(base: VerificationKey, *, slots: int = SLOTS, threads: int | None = None) -> Chain:
+    """All steps for one base proof at a time."""
+    first = make_first(base, threads=threads)
+    join = make_join(first.verification, 1, slots=slots, threads=threads)
+    return Chain(first, join, make_terminal(join.last.verification, threads=threads))
+
+
+def prove_first(
+    key: RecursionKey,
+    statement: Sequence[int],
+    proof: NumberProof,
+    *,
+    threads: int | None = None,
+    stages: Stages | None = None,
+) -> StepProof:
+    """Prove that a base proof verifies."""
+    return _prove("first step", key, [statement], [proof], None, threads, stages)
+
+
+def prove_join(
+    join: Join,
+    firsts: Sequence[StepProof],
+    *,
+    threads: int | None = None,
+    stages: Stages | None = None,
+) -> tuple[StepProof, ...]:
+    """Prove that first steps verify, each under its own key; a proof for each step of the join."""
+    if len(firsts) != join.size:
+        raise ValueError(f"a join of {join.size} proofs was given {len(firsts)}")
+    statements, keys = [first.statement for first in firsts], [first.key for first in firsts]
+    messages = [first.proved.messages for first in firsts]
+    proofs = [_prove(f"join of {join.size}", join.steps[0], statements, messages, keys, threads, stages)]
+    for key in join.steps[1:]:
+        inner = proofs[-1]
+        proofs.append(
+            _prove("shrink", key, [inner.statement], [inner.proved.messages], None, threads, stages)
+        )
+    return tuple(proofs)
+
+
+def prove_terminal(
+    key: RecursionKey, last: StepProof, *, threads: int | None = None, stages: Stages | None = None
+) -> StepProof:
+    """Prove that the last wide step verifies, for a contract."""
+    return _prove("terminal", key, [last.statement], [last.proved.messages], [last.key], threads, stages)
 
 
 def prove_chain(
@@ -119,21 +218,28 @@ def prove_chain(
     threads: int | None = None,
     stages: Stages | None = None,
 ) -> ChainedProof:
-    """Prove every step after the other."""
-    figures = []
-    current, messages = list(statement), proof
-    proved: Proved | None = None
-    for number, key in enumerate(chain.steps, start=1):
-        start = time.perf_counter()
-        current = key.outer_statement([current])
-        proved = prove_recursion(key, current, [messages], threads=threads, stages=stages)
-        messages = proved.messages
-        name = "terminal" if number == len(chain.steps) else f"recursion {number}"
-        figures.append(
-            figures_of(name, key.verification, current, proved, seconds=time.perf_counter() - start)
-        )
-    assert proved is not None
-    return ChainedProof(tuple(current), proved, tuple(figures))
+    """Prove every step after the other, for one base proof."""
+    first = prove_first(chain.first, statement, proof, threads=threads, stages=stages)
+    joined = prove_join(chain.join, [first], threads=threads, stages=stages)
+    end = prove_terminal(chain.end, joined[-1], threads=threads, stages=stages)
+    return ChainedProof(end.statement, end.proved, tuple(step.figures for step in (first, *joined, end)))
+
+
+def _prove(
+    name: str,
+    key: RecursionKey,
+    statements: Sequence[Sequence[int]],
+    proofs: Sequence[NumberProof],
+    inner_keys: Sequence[VerificationKey] | None,
+    threads: int | None,
+    stages: Stages | None,
+) -> StepProof:
+    start = time.perf_counter()
+    statement = key.outer_statement(statements, inner_keys)
+    proved = prove_recursion(key, statement, proofs, threads=threads, stages=stages)
+    seconds = time.perf_counter() - start
+    figures = figures_of(name, key.verification, statement, proved, seconds=seconds)
+    return StepProof(key.verification, tuple(statement), proved, figures)
 
 
 def figures_of(

@@ -5,7 +5,7 @@ One compiled loop over the instructions; it computes with canonical numbers, sin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -17,7 +17,16 @@ from prover.errors import ProofRefused, Reason
 from prover.field.compiler import kernel
 from prover.field.koalabear import PRIME
 from prover.hash.poseidon_parameters import POSEIDON16_20, WIDTH
-from prover.recursion.program import NOTHING, VECTOR, Multiplication, Packing, Permutation, Program, Solve
+from prover.recursion.program import (
+    NOTHING,
+    VECTOR,
+    Multiplication,
+    Packing,
+    Permutation,
+    Program,
+    Solve,
+    public_messages,
+)
 from prover.stark.shape import EXTENSION_DEGREE
 
 Words = NDArray[np.int64]
@@ -43,10 +52,20 @@ EVERYTHING_HOLDS = -1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompiledProgram:
-    """A program as an array of words."""
+    """A program as arrays of words: some megabytes, where the instructions are hundreds of them."""
 
-    program: Program
     code: Words
+    scalar_count: int
+    vector_count: int
+    sibling_count: int
+    inputs: Words
+    """The extension wires of the proof's base field elements."""
+    vector_inputs: Words
+    publics: Words
+    """The extension wires of the public values, one each."""
+    public_zeros: int
+    counts: Mapping[str, int]
+    """How many instructions of each kind there are."""
 
     @classmethod
     def compile(cls, program: Program) -> CompiledProgram:
@@ -65,7 +84,17 @@ class CompiledProgram:
                     permutations += 1
                 case Packing(vector, elements, writes_vector):
                     rows.append((PACK if writes_vector else UNPACK, vector, *elements, 0))
-        return cls(program, np.array(rows, dtype=np.int64).reshape(-1, CODE_WORDS))
+        return cls(
+            np.array(rows, dtype=np.int64).reshape(-1, CODE_WORDS),
+            program.scalar_count,
+            program.vector_count,
+            program.sibling_count,
+            np.array(program.inputs, dtype=np.int64),
+            np.array(program.vector_inputs, dtype=np.int64),
+            np.array(program.publics, dtype=np.int64),
+            program.public_zeros,
+            program.counts(),
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,19 +117,20 @@ def execute(
     siblings: Sequence[Sequence[int]],
 ) -> Execution:
     """Replay the program; where a requirement fails it goes on, so that a forger's trace can be laid out too."""
-    program = compiled.program
-    scalars = np.zeros((program.scalar_count, EXTENSION_DEGREE), dtype=np.int64)
-    vectors = np.zeros((program.vector_count, VECTOR), dtype=np.int64)
-    if len(elements) != len(program.inputs) or len(roots) != len(program.vector_inputs):
+    scalars = np.zeros((compiled.scalar_count, EXTENSION_DEGREE), dtype=np.int64)
+    vectors = np.zeros((compiled.vector_count, VECTOR), dtype=np.int64)
+    if len(elements) != len(compiled.inputs) or len(roots) != len(compiled.vector_inputs):
         raise ProofRefused(Reason.SHAPE, "the proof is not of the shape that the program verifies")
-    if len(siblings) != program.sibling_count or len(publics) != len(program.publics):
+    public_count = len(compiled.publics) + compiled.public_zeros
+    if len(siblings) != compiled.sibling_count or len(publics) != public_count:
         raise ProofRefused(Reason.SHAPE, "the proof is not of the shape that the program verifies")
-    scalars[: len(publics), 0] = publics
-    scalars[len(publics), 1] = 1
-    scalars[np.array(program.inputs, dtype=np.int64), 0] = elements
-    vectors[np.array(program.vector_inputs, dtype=np.int64)] = _vectors(roots)
-    permutations = sum(isinstance(instruction, Permutation) for instruction in program.instructions)
-    permuted = np.zeros((permutations, WIDTH), dtype=np.int64)
+    messages = public_messages(len(publics))
+    scalars[:messages].reshape(-1)[: len(publics)] = publics
+    scalars[messages, 1] = 1
+    scalars[compiled.publics, 0] = publics[: len(compiled.publics)]
+    scalars[compiled.inputs, 0] = elements
+    vectors[compiled.vector_inputs] = _vectors(roots)
+    permuted = np.zeros((compiled.counts.get("permutation", 0), WIDTH), dtype=np.int64)
     constants, matrix = _poseidon_numbers()
     failed = run_code(
         compiled.code,

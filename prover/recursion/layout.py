@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from prover.air.poseidon import column_count
 from prover.field.koalabear import PRIME, Montgomery, encode
 from prover.hash.poseidon_parameters import POSEIDON16_20
-from prover.recursion.blocks import BlockPlan, Blocks, WireCounts
+from prover.recursion.blocks import BlockPlan, Blocks, HashSources, WireCounts
 from prover.recursion.execution import Execution
 from prover.recursion.program import VECTOR, Multiplication, Program
 from prover.recursion.tables import LANE_PLAN, LANES, MULTIPLICATION_PLAN, OPERANDS, PERMUTATION_PLAN
@@ -27,7 +27,7 @@ class Layout:
     """Of all tables: with one height there is one fold less for each that would enter later."""
     plans: tuple[NDArray[np.int64], NDArray[np.int64]]
     """Columns in the order of the tables' plans: (columns, height), counts with their sign."""
-    blocks: Blocks
+    hashes: HashSources
 
     @property
     def log_heights(self) -> tuple[int, int]:
@@ -51,10 +51,10 @@ class Layout:
         height = 1 << self.log_height
         columns = column_count(POSEIDON16_20)
         permutations = np.zeros((columns + VECTOR + 1, height), dtype=np.uint32)
-        inputs = encode(self.blocks.inputs(run, height))
+        inputs = encode(self.hashes.inputs(run, height))
         trace_rows(inputs, permutations[:columns], POSEIDON16_20, threads=threads)
         bits = run.scalars[self.plans[1][PERMUTATION_PLAN.index("bit number")], 0]
-        first = self.blocks.first_vectors(run, height)
+        first = self.hashes.first_vectors(run, height)
         permutations[columns:] = encode(np.concatenate([first, bits[None]]))
         return [encode(multiplications), permutations]
 
@@ -80,7 +80,7 @@ def lay_out(program: Program, least_log_height: int = 0) -> Layout:
     hashes[0, PERMUTATION_PLAN.index("is the first row")] = 1
     counts.check_complete()
     wide = np.array(lanes, dtype=np.int64).reshape(height, len(MULTIPLICATION_PLAN))
-    return Layout(log_height, (np.ascontiguousarray(wide.T), np.ascontiguousarray(hashes.T)), blocks)
+    return Layout(log_height, (np.ascontiguousarray(wide.T), np.ascontiguousarray(hashes.T)), blocks.sources)
 
 
 def _multiplication(row: Multiplication, counts: WireCounts) -> tuple[int, ...]:

@@ -10,11 +10,18 @@ from collections import Counter
 from dataclasses import dataclass
 from enum import IntEnum
 
+from prover.stark.shape import EXTENSION_DEGREE
+
 VECTOR = 8
 """Elements of a vector: a digest, and what one permutation absorbs."""
 
 NOTHING = -1
 """No wire."""
+
+
+def public_messages(count: int) -> int:
+    """How many messages the tables give so many public values in: each is an element with five of them."""
+    return -(-count // EXTENSION_DEGREE)
 
 
 class ProgramError(ValueError):
@@ -103,9 +110,16 @@ class Program:
     """The vector wires that hold roots of the proof."""
     sibling_count: int
     publics: tuple[int, ...]
-    """The extension wires of the public values."""
+    """The extension wires of the public values; wires 0, 1, .. hold five of them each, as the tables give them."""
+    public_zeros: int
+    """How many public values follow that are zero."""
     zero: int
     """The wire of zero."""
+
+    @property
+    def public_count(self) -> int:
+        """How many public values the tables have."""
+        return len(self.publics) + self.public_zeros
 
     def counts(self) -> dict[str, int]:
         """How many instructions of each kind there are."""

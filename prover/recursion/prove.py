@@ -58,7 +58,7 @@ class RecursionKey:
         outer: list[int] = []
         for key, statement in zip(keys or self.inner, statements, strict=True):
             outer += [*(identity_of(key) if self.forwards_keys else ()), *statement]
-        return outer
+        return outer + [0] * self.compiled.public_zeros
 
 
 def public_names(count: int) -> list[str]:
@@ -77,7 +77,7 @@ class RecursionPlan:
 
     def commit(self, parameters: StarkParameters, *, threads: int | None = None) -> RecursionKey:
         """Pin the program under parameters of its own proofs."""
-        names = public_names(len(self.program.publics))
+        names = public_names(self.program.public_count)
         is_terminal = isinstance(self.layout, TerminalLayout)
         circuit = terminal_circuit(names) if is_terminal else recursion_circuit(names)
         proving = make_proving_key(
@@ -92,10 +92,11 @@ def plan_recursion(
     *,
     form: Form = Form.WIDE,
     forwards_keys: bool = False,
+    slots: int | None = None,
     least_log_height: int = 0,
 ) -> RecursionPlan:
     """Record the verifiers of the inner keys and lay them out."""
-    program = record_verifiers(inner, forwards_keys=forwards_keys)
+    program = record_verifiers(inner, forwards_keys=forwards_keys, slots=slots)
     lay = lay_out_terminal if form is Form.TERMINAL else lay_out
     return RecursionPlan(tuple(inner), forwards_keys, program, lay(program, least_log_height))
 
@@ -106,10 +107,12 @@ def make_recursion_key(
     *,
     form: Form = Form.WIDE,
     forwards_keys: bool = False,
+    slots: int | None = None,
     threads: int | None = None,
 ) -> RecursionKey:
     """Record the verifiers of the inner keys, lay them out and commit to them."""
-    return plan_recursion(inner, form=form, forwards_keys=forwards_keys).commit(parameters, threads=threads)
+    plan = plan_recursion(inner, form=form, forwards_keys=forwards_keys, slots=slots)
+    return plan.commit(parameters, threads=threads)
 
 
 def run_verifiers(

@@ -8,7 +8,8 @@ from typing import Any
 
 from prover.recursion.program import VECTOR, Program, ProgramError
 from prover.recursion.simplify import simplify
-from prover.recursion.wires import Recorder, Scalar, Sibling, Vector, WireArithmetic
+from prover.recursion.wire_arithmetic import WireArithmetic
+from prover.recursion.wires import Recorder, Scalar, Sibling, Vector
 from prover.stark.key import VerificationKey
 from prover.stark.proof import OpenedMatrix, Proof, Query, TreeOpening
 from prover.stark.shape import EXTENSION_DEGREE, Phase
@@ -112,20 +113,27 @@ def identity_of(key: VerificationKey) -> tuple[int, ...]:
     return *key.digest_limbs, *key.preprocessed_root
 
 
-def record_verifiers(keys: Sequence[VerificationKey], *, forwards_keys: bool = False) -> Program:
+def record_verifiers(
+    keys: Sequence[VerificationKey], *, forwards_keys: bool = False, slots: int | None = None
+) -> Program:
     """The program of verifying one proof under each key, in order.
 
     Its public values are the inner statements, each after its key's identity where that is forwarded.
+    With more slots than keys, all public values of the slots behind the last key are zero.
     Forwarded, digest and root are public values, and the program is the same for all keys of one circuit and shape.
     Else they are constants of the program.
     Soundness: either way the root is fixed before the inner proof is; one that the prover chose could be any program's.
     """
     lengths = [(IDENTITY_LENGTH if forwards_keys else 0) + key.shape.public_count for key in keys]
-    recorder = Recorder(sum(lengths))
+    empty = (len(keys) if slots is None else slots) - len(keys)
+    if empty < 0 or (empty and len(set(lengths)) != 1):
+        raise ProgramError(f"{len(keys)} proofs do not fit into {slots} slots of one length")
+    recorder = Recorder(sum(lengths), empty * lengths[0])
     publics = [Scalar(recorder, number=number) for number in recorder.publics]
     for key, length in zip(keys, lengths, strict=True):
         _record_one(recorder, key, publics[:length], forwards_key=forwards_keys)
         publics = publics[length:]
+    recorder.bind_publics()
     # Soundness: an input that is not hashed could be chosen after every challenge.
     if recorder.unwritten_inputs():
         raise ProgramError("the verifier does not hash every value of the proof")
@@ -138,6 +146,7 @@ def record_verifiers(keys: Sequence[VerificationKey], *, forwards_keys: bool = F
         tuple(recorder.vector_inputs),
         recorder.sibling_count,
         tuple(recorder.publics),
+        empty * lengths[0],
         zero,
     )
 

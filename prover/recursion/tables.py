@@ -20,7 +20,7 @@ from prover.air.bus import Bus
 from prover.air.expression import Expression, lift
 from prover.air.poseidon import constrain_permutation
 from prover.hash.poseidon_parameters import POSEIDON16_20, WIDTH
-from prover.recursion.program import VECTOR
+from prover.recursion.program import VECTOR, public_messages
 from prover.stark.circuit import Circuit, define_circuit
 from prover.stark.shape import EXTENSION_DEGREE
 
@@ -130,13 +130,24 @@ def constrain_permutations(public_names: Sequence[str]) -> Callable[[AirBuilder]
             air.exchange(SCALARS, message, plan[f"element {i} count"], MOST_MESSAGES)
         air.receive(SCALARS, [plan["bit number"], bit, *zeros])
         air.exchange(VECTORS, [plan["digest number"], *digest], plan["digest count"], MOST_MESSAGES)
-        # What all rows share costs no degree: the statement's messages are one fraction together.
-        is_first = plan["is the first row"]
-        for number, name in enumerate(public_names):
-            air.exchange(SCALARS, [lift(number), air.public(name), *zeros], is_first, 1)
-        air.exchange(SCALARS, [lift(len(public_names)), lift(0), lift(1), *zeros[1:]], is_first, 1)
+        exchange_publics(air, public_names, plan["is the first row"])
 
     return constrain
+
+
+def exchange_publics(air: AirBuilder, public_names: Sequence[str], is_first: Expression) -> None:
+    """Send the public values, five in a message, and behind them X, which makes elements out of coordinates.
+
+    What all rows share costs no degree: these messages are one fraction together.
+    """
+    messages = public_messages(len(public_names))
+    values = [air.public(name) for name in public_names]
+    values += [lift(0)] * (messages * EXTENSION_DEGREE - len(values))
+    for number in range(messages):
+        coordinates = values[number * EXTENSION_DEGREE : (number + 1) * EXTENSION_DEGREE]
+        air.exchange(SCALARS, [lift(number), *coordinates], is_first, 1)
+    unit = [lift(int(k == 1)) for k in range(EXTENSION_DEGREE)]
+    air.exchange(SCALARS, [lift(messages), *unit], is_first, 1)
 
 
 def recursion_circuit(public_names: Sequence[str]) -> Circuit:

@@ -25,7 +25,7 @@ from prover.air.expression import lift
 from prover.hash.poseidon_parameters import POSEIDON16_20, WIDTH
 from prover.recursion.narrow_poseidon import CUBES, OUTPUT_ROW, ROWS, constrain_narrow_permutation
 from prover.recursion.program import VECTOR
-from prover.recursion.tables import MOST_MESSAGES, SCALARS, VECTORS, quintic_product
+from prover.recursion.tables import MOST_MESSAGES, SCALARS, VECTORS, exchange_publics, quintic_product
 from prover.stark.circuit import Circuit, define_circuit
 from prover.stark.shape import EXTENSION_DEGREE
 
@@ -105,11 +105,7 @@ def constrain_terminal(public_names: Sequence[str]) -> Callable[[AirBuilder], No
         air.exchange(SCALARS, message, plan["element count"], MOST_MESSAGES)
         air.exchange(SCALARS, [plan["v number"], *v], plan["v count"], MOST_MESSAGES)
         air.receive(SCALARS, [plan["w number"], *w])
-        # What all rows share costs no degree: the statement's messages are one fraction together.
-        is_top = plan["is the first row of all"]
-        for number, name in enumerate(public_names):
-            air.exchange(SCALARS, [lift(number), air.public(name), *zeros], is_top, 1)
-        air.exchange(SCALARS, [lift(len(public_names)), lift(0), lift(1), *zeros[1:]], is_top, 1)
+        exchange_publics(air, public_names, plan["is the first row of all"])
 
     return constrain
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from prover.field.koalabear import PRIME, Montgomery, encode
 from prover.hash.poseidon_parameters import POSEIDON16_20, WIDTH
-from prover.recursion.blocks import Blocks, WireCounts
+from prover.recursion.blocks import Blocks, HashSources, WireCounts
 from prover.recursion.execution import Execution
 from prover.recursion.narrow_poseidon import CUBES, OUTPUT_ROW, ROWS, narrow_rows
 from prover.recursion.program import VECTOR, Multiplication, Program, ProgramError
@@ -41,7 +41,7 @@ class TerminalLayout:
 
     log_height: int
     plan: NDArray[np.int64]
-    blocks: Blocks
+    hashes: HashSources
 
     @property
     def log_heights(self) -> tuple[int]:
@@ -55,11 +55,11 @@ class TerminalLayout:
     def fill(self, run: Execution, *, threads: int) -> list[Montgomery]:  # noqa: ARG002 - as the other layout's
         """The main columns."""
         height = self.plan.shape[1]
-        inputs = self.blocks.inputs(run, height // ROWS)
+        inputs = self.hashes.inputs(run, height // ROWS)
         held = inputs[:VECTOR]
         out = np.zeros((COLUMNS, height), dtype=np.int64)
         out[: WIDTH + CUBES] = narrow_rows(inputs, POSEIDON16_20)
-        used = len(self.blocks.rows) * ROWS
+        used = self.hashes.count * ROWS
         out[WIDTH, :used:ROWS] = run.scalars[self.plan[ELEMENT, :used:ROWS], 0]
         for i in range(VECTOR):
             for row in range(ROWS):
@@ -103,7 +103,7 @@ def lay_out_terminal(program: Program, least_log_height: int = 0) -> TerminalLay
         plan[[TAIL, TAIL_COUNT], bottom] = found.rest
         plan[FORWARD, bottom] = int(found.feeds_forward)
     counts.check_complete()
-    return TerminalLayout(log_height, plan, blocks)
+    return TerminalLayout(log_height, plan, blocks.sources)
 
 
 def _places(multiplications: Sequence[Multiplication], height: int) -> Iterator[int]:

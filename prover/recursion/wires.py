@@ -1,4 +1,4 @@
-"""The verifier's arithmetic on wires: what `verify` asks for is written down as instructions.
+"""Wires and the recorder: what the verifier asks of its arithmetic is written down as instructions.
 
 A wire has no value, so the verifier cannot look at one.
 Constants are folded, equal instructions are written once, and the elements of a vector become wires when they are read.
@@ -9,11 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from prover.errors import Reason
 from prover.field.koalabear import PRIME
-from prover.hash.domain import HashKind, SuiteId
-from prover.hash.poseidon import DIGEST_LENGTH, sponge_over
-from prover.parameters import StarkParameters, SuiteName
 from prover.recursion.program import (
     NOTHING,
     VECTOR,
@@ -23,11 +19,11 @@ from prover.recursion.program import (
     Permutation,
     ProgramError,
     Solve,
+    public_messages,
 )
-from prover.stark.arithmetic import Arithmetic, Challenger
 from prover.stark.numbers import Quintic
-from prover.stark.proof import Query
-from prover.transcript import UNIFORM_BITS, Label, PoseidonTranscript
+from prover.stark.shape import EXTENSION_DEGREE
+from prover.transcript import UNIFORM_BITS
 
 ELEMENT_BITS = 31
 """Bits of a canonical element: p - 1 = 127 * 2^24 takes seven more than the uniform ones."""
@@ -87,9 +83,11 @@ class Sibling:
 class Recorder:
     """Writes down instructions, each new one under a new number."""
 
-    def __init__(self, public_count: int) -> None:
+    def __init__(self, public_count: int, zeros: int = 0) -> None:
+        """So many public values, and behind them so many that are zero."""
         self.instructions: list[Instruction] = []
-        self.scalar_count = public_count + 1
+        self._public_messages = public_messages(public_count + zeros)
+        self.scalar_count = self._public_messages + 1
         self.vector_count = 0
         self.inputs: list[int] = []
         self.vector_inputs: list[int] = []
@@ -101,17 +99,34 @@ class Recorder:
         self._unpacked: dict[int, tuple[int, ...]] = {}
         self._packed: dict[tuple[object, ...], int] = {}
         self._makers: dict[int, int] = {}
-        self.unit = self._copy_of(public_count)
-        self.publics = [self._copy_of(number) for number in range(public_count)]
+        self.unit = self._copy_of(self._public_messages)
+        self.publics = [self._unwritten() for _ in range(public_count)]
 
     # Values that come from outside.
 
     def input(self) -> Scalar:
         """A base field element of the proof; the packing that hashes it writes it."""
-        number = self._new_scalar()
+        number = self._unwritten()
         self.inputs.append(number)
-        self._input_set.add(number)
         return Scalar(self, number=number)
+
+    def bind_publics(self) -> None:
+        """Require that the public values, and the zeros behind them, are those that the tables give.
+
+        A value that no packing has hashed is packed here.
+        Soundness: what a packing writes is an element of the base field.
+        Otherwise five values of one message could trade places with each other's multiples of X.
+        """
+        unpacked = [number for number in self.publics if number in self._input_set]
+        zero = self.constant(ZERO)
+        for start in range(0, len(unpacked), VECTOR):
+            values = [Scalar(self, number=number) for number in unpacked[start : start + VECTOR]]
+            self.vector_of(values + [zero] * (VECTOR - len(values)))
+        values = [Scalar(self, number=number) for number in self.publics]
+        values += [zero] * (self._public_messages * EXTENSION_DEGREE - len(values))
+        for message in range(self._public_messages):
+            coordinates = values[message * EXTENSION_DEGREE : (message + 1) * EXTENSION_DEGREE]
+            self.require_equal(self.extension(coordinates), Scalar(self, number=message))
 
     def input_vector(self) -> Vector:
         """A root of the proof; the first permutation that absorbs it writes it."""
@@ -328,6 +343,12 @@ class Recorder:
         self.instructions.append(Multiplication(Solve.RESULT, given, one.wire, zero.wire, 0, number))
         return number
 
+    def _unwritten(self) -> int:
+        """A wire that the packing that hashes it writes."""
+        number = self._new_scalar()
+        self._input_set.add(number)
+        return number
+
     def _result(self, left: Scalar, right: Scalar, addend: Scalar, constant: int) -> Scalar:
         names = (self._name(left), self._name(right), self._name(addend))
         key = ("result", *names, constant)
@@ -358,120 +379,3 @@ class Recorder:
 def _quintic(value: Quintic) -> Constant:
     a, b, c, d, e = (int(coordinate) for coordinate in value.coordinates)
     return a, b, c, d, e
-
-
-@dataclass(frozen=True, slots=True)
-class WireHashes:
-    """What the transcript needs of its elements, on wires."""
-
-    recorder: Recorder
-    suite: SuiteId
-
-    def constant(self, value: int) -> Scalar:
-        """A number known to everybody."""
-        return self.recorder.base(value)
-
-    def add(self, left: Scalar, right: Scalar) -> Scalar:
-        """The sum."""
-        return left + right
-
-    def permute(self, state: Sequence[Scalar]) -> tuple[Scalar, ...]:
-        """One permutation."""
-        return self.recorder.permute(state)
-
-    def low_bits(self, element: Scalar, count: int) -> tuple[Scalar, ...]:
-        """The lowest bits; an element that is p - 1 has none."""
-        return tuple(self.recorder.bits(element, count))
-
-
-class WireChallenger(Challenger[Scalar, Scalar, Vector]):
-    """The transcript on wires."""
-
-    def __init__(self, hashes: WireHashes) -> None:
-        self.recorder = hashes.recorder
-        self.transcript: PoseidonTranscript[Scalar] = PoseidonTranscript(hashes)
-        self.coordinates: dict[int, Sequence[Scalar]] = {}
-
-    def absorb_elements(self, label: int, elements: Sequence[Scalar]) -> None:
-        """Bind base field elements."""
-        self.transcript.absorb_elements(Label(label), elements)
-
-    def absorb_extension(self, label: int, elements: Sequence[Scalar]) -> None:
-        """Bind extension elements, which are inputs made of five coordinates."""
-        self.transcript.absorb_extension(
-            Label(label), [self.coordinates[element.wire] for element in elements]
-        )
-
-    def absorb_digest(self, label: int, digest: Vector) -> None:
-        """Bind a root."""
-        self.transcript.absorb_digest(Label(label), digest.elements())
-
-    def check_grinding(self, label: int, nonce: Scalar, bits: int, reason: Reason) -> None:  # noqa: ARG002 - a circuit has one way to say no
-        """Bind the nonce and require the low bits of the state it leads to."""
-        for bit in self.transcript.absorb_nonce(Label(label), nonce, bits):
-            self.recorder.require_equal(bit, self.recorder.base(0))
-
-    def draw_extension(self, label: int) -> Scalar:
-        """A uniform element of the extension."""
-        return self.recorder.extension(self.transcript.challenge_extension(Label(label)))
-
-    def draw_positions(self, label: int, count: int, bits: int) -> list[list[Scalar]]:
-        """Uniform positions as bits."""
-        return [list(position) for position in self.transcript.challenge_indices(Label(label), count, bits)]
-
-
-class WireArithmetic(Arithmetic[Scalar, Scalar, Vector]):
-    """Field, hash and requirements, written down."""
-
-    def __init__(self, recorder: Recorder, parameters: StarkParameters) -> None:
-        if parameters.suite is not SuiteName.POSEIDON_20:
-            raise ProgramError(f"the tables compute {SuiteName.POSEIDON_20}, not {parameters.suite}")
-        self.recorder = recorder
-        self.hashes = WireHashes(recorder, SuiteId(parameters.suite.number))
-        self.wire_challenger = WireChallenger(self.hashes)
-
-    def base(self, value: int) -> Scalar:
-        """A constant of the base field."""
-        return self.recorder.base(value)
-
-    def extension(self, coordinates: Sequence[Scalar]) -> Scalar:
-        """The extension element with these five coordinates."""
-        return self.recorder.extension(coordinates)
-
-    def inverse(self, value: Scalar, reason: Reason) -> Scalar:  # noqa: ARG002 - a circuit has one way to say no
-        """The inverse; zero has none."""
-        return self.recorder.inverse(value)
-
-    def require_equal(self, left: Scalar, right: Scalar, reason: Reason, detail: str) -> None:  # noqa: ARG002 - as above
-        """No witness unless both sides agree."""
-        self.recorder.require_equal(left, right)
-
-    def require_same_digest(self, left: Vector, right: Vector, reason: Reason, detail: str) -> None:  # noqa: ARG002 - as above
-        """No witness unless both digests agree."""
-        self.recorder.require_same_digest(left, right)
-
-    def hash_row(self, elements: Sequence[Scalar]) -> Vector:
-        """The leaf of a tree over the rows of one height."""
-        digest = sponge_over(self.hashes, HashKind.ROW, elements)
-        return Vector(self.recorder, self.recorder.vector_of(digest[:DIGEST_LENGTH]))
-
-    def compress_at(self, bit: Scalar, node: Vector, sibling: Vector | Sibling, level: int) -> Vector:
-        """The parent of a node: the node is the right child when the bit is one."""
-        other = sibling if isinstance(sibling, Sibling) else sibling.number
-        return self.recorder.compress(bit, node.number, other, level)
-
-    def compress(self, left: Vector, right: Vector, level: int) -> Vector:
-        """The parent of two nodes."""
-        return self.recorder.compress(self.base(0), left.number, right.number, level)
-
-    def challenger(self, parameters: StarkParameters) -> WireChallenger:  # noqa: ARG002 - the suite is the arithmetic's
-        """A fresh transcript."""
-        return self.wire_challenger
-
-    def gather(
-        self,
-        queries: Sequence[Query[Scalar, Scalar, Vector]],
-        positions: Sequence[Sequence[Scalar]],
-    ) -> list[tuple[Query[Scalar, Scalar, Vector], list[Scalar]]]:
-        """Each query by itself."""
-        return [(query, list(bits)) for query, bits in zip(queries, positions, strict=True)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from prover.air.builder import AirBuilder
 from prover.air.bus import Bus, Direction
@@ -16,11 +17,15 @@ MINIMUM_QUOTIENT_DEGREE = 3
 """Constraints up to this degree cost the same: two bus fractions fit a column at degree three."""
 
 
-def bus_degree(table: Table, log_blowup: int) -> int:
+LEAST_BUS_SAVING = Fraction(1, 3)
+"""The share of a table's bus and quotient columns that a higher degree must save, unless a circuit says otherwise."""
+
+
+def bus_degree(table: Table, log_blowup: int, least_saving: Fraction = LEAST_BUS_SAVING) -> int:
     """The degree that a table's bus fractions may use: prover and verifier must group them alike.
 
     A higher degree puts more fractions into a column and takes more quotient pieces, evaluated on more cosets.
-    So it is taken where it saves a third of these columns: in tables of many messages, which are wide and low.
+    So it is taken where it saves enough of these columns: in tables of many messages.
     The pieces are a power of two, one less than the degree: up to the next such degree a higher one is free.
     """
     lowest = max(MINIMUM_QUOTIENT_DEGREE, (1 << (table.degree - 2).bit_length()) + 1)
@@ -28,7 +33,7 @@ def bus_degree(table: Table, log_blowup: int) -> int:
         return lowest
     costs = {degree: _bus_columns(table, degree) for degree in range(lowest, (1 << log_blowup) + 2)}
     cheapest = min(costs, key=lambda degree: (costs[degree], degree), default=lowest)
-    return cheapest if 3 * costs[cheapest] <= 2 * costs.get(lowest, 0) else lowest
+    return cheapest if costs[cheapest] <= (1 - least_saving) * costs.get(lowest, 0) else lowest
 
 
 def _bus_columns(table: Table, degree: int) -> int:
@@ -47,6 +52,8 @@ class Circuit:
     name: str
     tables: tuple[Table, ...]
     public_names: tuple[str, ...] = ()
+    least_bus_saving: Fraction = LEAST_BUS_SAVING
+    """Less where every column is dear: a step of a recursion hashes and weighs it at every query."""
 
     @property
     def bus_round(self) -> int:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from prover.domain import Domain, raise_to_two_power
-from prover.field.kernels import base_batch_inverse, evaluate_columns
+from prover.field.kernels import base_batch_inverse, evaluate_columns, multiply
 from prover.field.koalabear import PRIME, Montgomery, decode, encode, inverse, power
 from prover.fri.kernels import add_quotient_of_differences, shared_sequence
+from prover.ntt import inverse_transform, reversed_powers
 from prover.stark.numbers import Extension, Quintic, canonical
 
 
@@ -60,3 +63,14 @@ def evaluate_at(matrix: Montgomery, weights: Montgomery, threads: int) -> list[E
 def weights_of_next_row(weights: Montgomery) -> Montgomery:
     """Weights for point * g: the column read one row further is the column rolled by one."""
     return np.ascontiguousarray(np.roll(weights, 1, axis=1))
+
+
+def piece_coefficients(pieces: Sequence[Montgomery], shifts: Sequence[int], threads: int) -> Montgomery:
+    """The coefficients, in bit-reversed order, of polynomials given on cosets: pieces of several planes each."""
+    planes = []
+    for piece, shift in zip(pieces, shifts, strict=True):
+        found = inverse_transform(piece, threads=threads)
+        # What is known on the coset is the polynomial in x over the coset's shift.
+        back = encode(reversed_powers(inverse(shift), piece.shape[1].bit_length() - 1))
+        planes += [multiply(plane, back, threads=threads) for plane in found]
+    return np.stack(planes)

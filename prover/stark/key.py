@@ -38,7 +38,8 @@ class VerificationKey:
     @cached_property
     def bus_degrees(self) -> tuple[int, ...]:
         """The degree of every table's bus fractions."""
-        return tuple(bus_degree(table, self.parameters.log_blowup) for table in self.circuit.tables)
+        log_blowup, saving = self.parameters.log_blowup, self.circuit.least_bus_saving
+        return tuple(bus_degree(table, log_blowup, saving) for table in self.circuit.tables)
 
     @cached_property
     def shape(self) -> Shape:

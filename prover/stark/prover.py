@@ -14,7 +14,15 @@ from prover.air.tape import Sources
 from prover.errors import ProofRefused
 from prover.field.koalabear import GENERATOR, PRIME, Montgomery, decode, encode, inverse, power, root_of_unity
 from prover.field.threads import default_threads
-from prover.fri.prover import FoldedWord, WeighedColumns, deep_word, fold_word, interpolate_final, mix_word
+from prover.fri.prover import (
+    FoldedWord,
+    WeighedColumns,
+    deep_values,
+    extend_values,
+    fold_values,
+    interpolate_final,
+    mix_word,
+)
 from prover.hash.domain import SuiteId
 from prover.merkle import MixedTree
 from prover.ntt import extend_from_coset, low_degree_extension
@@ -23,18 +31,28 @@ from prover.stark.circuit import CircuitError
 from prover.stark.evaluation import (
     evaluate_at,
     evaluation_weights,
+    piece_coefficients,
     selectors_on_coset,
     weights_of_next_row,
 )
 from prover.stark.key import Digest
 from prover.stark.numbers import Extension, Quintic, canonical
 from prover.stark.proof import OpenedMatrix, Proof, Query, TreeOpening
-from prover.stark.proving_key import Commitment, ProvingKey, check_matrix, commit
+from prover.stark.proving_key import (
+    AnyCommitment,
+    Commitment,
+    ProvingKey,
+    check_matrix,
+    commit,
+    commit_coefficients,
+    is_streamed,
+)
 from prover.stark.shape import EXTENSION_DEGREE
 from prover.stark.trees import suite_of
 from prover.transcript import AnyTranscript, KeccakTranscript, Label, integer_transcript, number_of
 
 NumberProof = Proof[int, Extension, Digest]
+Openings = tuple[tuple[OpenedMatrix[Extension], ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +110,7 @@ class Proving:
         self.transcript: AnyTranscript = integer_transcript(
             SuiteId(self.parameters.suite.number), compiled=True
         )
-        self.commitments: dict[str, Commitment] = {}
+        self.commitments: dict[str, AnyCommitment] = {}
         self.round_traces: list[dict[int, Montgomery]] = []
         self.challenges: list[list[Extension]] = []
         self.bus_sums: list[Extension] = []
@@ -156,32 +174,39 @@ class Proving:
         self._grind(Label.GRIND_CONSTRAINT, self.parameters.grinding.constraint)
         combiner = self._draw(Label.CONSTRAINT)
         with self.stages.stage("evaluate the constraints"):
-            pieces = [self._quotient_pieces(table, combiner) for table in range(len(self.shape.tables))]
+            self.pieces = [self._quotient_pieces(table, combiner) for table in range(len(self.shape.tables))]
         with self.stages.stage("commit to the quotient"):
-            extended = []
-            for table, evaluations in enumerate(pieces):
-                log_height, count = self.shape.log_heights[table], len(evaluations)
-                matrix = np.empty(
-                    (EXTENSION_DEGREE * count, 1 << self.parameters.log_blowup, 1 << log_height),
-                    dtype=np.uint32,
-                )
-                for position, piece in enumerate(evaluations):
-                    extend_from_coset(
-                        piece,
-                        self._piece_shift(table, position),
-                        self.parameters.log_blowup,
-                        threads=self.threads,
-                        out=matrix[EXTENSION_DEGREE * position : EXTENSION_DEGREE * (position + 1)],
-                    )
-                extended.append(matrix)
-            phase = self.shape.phase("quotient")
-            assert phase is not None
-            tree = MixedTree.commit(self.suite, extended, self.threads)
-            self.commitments["quotient"] = Commitment(phase, tuple(extended), tree)
-            self.pieces = pieces
-            self._absorb_root(Label.QUOTIENT, tree.root)
+            commitment = self._commit_to_pieces()
+            self.commitments["quotient"] = commitment
+            self._absorb_root(Label.QUOTIENT, commitment.tree.root)
 
-    def open_out_of_the_domain(self) -> tuple[tuple[OpenedMatrix[Extension], ...], ...]:
+    def _commit_to_pieces(self) -> AnyCommitment:
+        phase = self.shape.phase("quotient")
+        assert phase is not None
+        log_blowup, tables = self.parameters.log_blowup, range(len(self.pieces))
+        if is_streamed(phase, log_blowup):
+            coefficients = np.concatenate([self._piece_coefficients(table) for table in tables])
+            return commit_coefficients(self.suite, phase, coefficients, log_blowup, self.threads)
+        extended = []
+        for table, evaluations in enumerate(self.pieces):
+            log_height, count = self.shape.log_heights[table], len(evaluations)
+            matrix = np.empty((EXTENSION_DEGREE * count, 1 << log_blowup, 1 << log_height), np.uint32)
+            for position, piece in enumerate(evaluations):
+                extend_from_coset(
+                    piece,
+                    self._piece_shift(table, position),
+                    log_blowup,
+                    threads=self.threads,
+                    out=matrix[EXTENSION_DEGREE * position : EXTENSION_DEGREE * (position + 1)],
+                )
+            extended.append(matrix)
+        return Commitment(phase, tuple(extended), MixedTree.commit(self.suite, extended, self.threads))
+
+    def _piece_coefficients(self, table: int) -> Montgomery:
+        shifts = [self._piece_shift(table, position) for position in range(len(self.pieces[table]))]
+        return piece_coefficients(self.pieces[table], shifts, self.threads)
+
+    def open_out_of_the_domain(self) -> Openings:
         """Draw a point outside every domain and say what each column is there."""
         self._grind(Label.GRIND_OUT_OF_DOMAIN, self.parameters.grinding.out_of_domain)
         self.point = self._draw(Label.OUT_OF_DOMAIN)
@@ -207,27 +232,25 @@ class Proving:
         self.transcript.absorb_extension(Label.OPENINGS, opened)
         return openings
 
-    def receive_the_folds(
-        self, openings: tuple[tuple[OpenedMatrix[Extension], ...], ...]
-    ) -> tuple[list[FoldedWord], tuple[Extension, ...]]:
+    def receive_the_folds(self, openings: Openings) -> tuple[list[FoldedWord], tuple[Extension, ...]]:
         """Batch all columns into one word a height and fold the words into one short polynomial."""
         with self.stages.stage("batch the columns"):
             self._grind(Label.GRIND_BATCHING, self.parameters.grinding.batching)
-            inputs = self._deep_words(openings, self._draw(Label.BATCHING))
+            inputs = self._deep_values(openings, self._draw(Label.BATCHING))
         words: list[FoldedWord] = []
         with self.stages.stage("fold"):
-            word = inputs[self.shape.log_max_height]
+            values = inputs[self.shape.log_max_height]
             for step in self.shape.folds:
-                committed = FoldedWord.commit(self.suite, word, step, self.threads)
-                words.append(committed)
-                self._absorb_digest(Label.FOLD_ROOT, committed.tree.root)
+                word = extend_values(values, self.parameters.log_blowup, self.threads)
+                words.append(FoldedWord.commit(self.suite, word, step, self.threads))
+                self._absorb_digest(Label.FOLD_ROOT, words[-1].tree.root)
                 self._grind(Label.GRIND_FOLDING, self.parameters.grinding.folding)
                 challenge = self._draw(Label.FOLDING)
-                word = fold_word(committed, challenge, self.threads)
+                values = fold_values(values, step, challenge, self.threads)
                 if step.is_mixed:
-                    log_height = step.log_height - step.log_arity
-                    word = mix_word(word, inputs[log_height], challenge, step.log_arity, self.threads)
-            final = interpolate_final(word)
+                    entering = inputs[step.log_height - step.log_arity]
+                    values = mix_word(values, entering, challenge, step.log_arity, self.threads)
+            final = interpolate_final(values[:, None])
         self.transcript.absorb_extension(Label.FINAL_POLYNOMIAL, final)
         return words, final
 
@@ -395,9 +418,9 @@ class Proving:
         def on_coset(name: str) -> Montgomery:
             commitment = self.commitments.get(name)
             if commitment is not None:
-                for matrix, extended in zip(commitment.phase.matrices, commitment.extended, strict=True):
+                for place, matrix in enumerate(commitment.phase.matrices):
                     if matrix.table == table:
-                        return extended[:, coset, :]
+                        return commitment.on_coset(place, coset, self.threads)
             return empty
 
         rounds = {number: on_coset(f"challenge round {number}") for number in range(1, self.shape.rounds + 1)}
@@ -448,32 +471,29 @@ class Proving:
             values += evaluate_at(piece, weights, self.threads)
         return OpenedMatrix(tuple(values), ())
 
-    def _deep_words(
-        self, openings: tuple[tuple[OpenedMatrix[Extension], ...], ...], batching: Extension
-    ) -> dict[int, Montgomery]:
+    def _deep_values(self, openings: Openings, batching: Extension) -> dict[int, Montgomery]:
         """For each height, all columns of that height at all their points, in the verifier's order of powers."""
-        words = {}
+        batched = {}
         weight = Quintic((1, 0, 0, 0, 0))
         for log_height in self.shape.input_heights:
             columns = (WeighedColumns.none(), WeighedColumns.none())
             for phase, opened_phase in zip(self.shape.phases, openings, strict=True):
-                extended = self.commitments[phase.name].extended
-                for position, (matrix, opened) in enumerate(zip(phase.matrices, opened_phase, strict=True)):
+                for matrix, opened in zip(phase.matrices, opened_phase, strict=True):
                     if matrix.log_height != log_height:
                         continue
                     is_on_trace = phase.name != "quotient"
                     source = (
-                        self._matrix_on_trace(phase.name, matrix.table) if is_on_trace else extended[position]
+                        self._matrix_on_trace(phase.name, matrix.table)
+                        if is_on_trace
+                        else self._piece_coefficients(matrix.table)
                     )
                     chosen = ((range(matrix.columns), opened.current), (matrix.next_columns, opened.next))
                     for weighed, (indices, values) in zip(columns, chosen, strict=True):
                         for column, value in zip(indices, values, strict=True):
-                            (weighed.on_trace if is_on_trace else weighed.extended).append(source[column])
-                            weights = weighed.trace_weights if is_on_trace else weighed.extended_weights
+                            (weighed.on_trace if is_on_trace else weighed.coefficients).append(source[column])
+                            weights = weighed.trace_weights if is_on_trace else weighed.coefficient_weights
                             weights.append(canonical(weight))
                             weighed.claim = weighed.claim + weight * Quintic(value)
                             weight = weight * Quintic(batching)
-            words[log_height] = deep_word(
-                log_height, self.parameters.log_blowup, self.point, columns, self.threads
-            )
-        return words
+            batched[log_height] = deep_values(log_height, self.point, columns, self.threads)
+        return batched

@@ -15,12 +15,13 @@ from prover.field.koalabear import PRIME, Montgomery, decode
 from prover.field.threads import default_threads
 from prover.hash.suite import AnySuite
 from prover.merkle import MixedTree
-from prover.ntt import low_degree_extension
+from prover.ntt import aligned_empty, coset_shifts, coset_transform, inverse_transform, low_degree_extension
 from prover.parameters import StarkParameters
 from prover.stark.circuit import Circuit, CircuitError
 from prover.stark.key import VerificationKey, make_verification_key
 from prover.stark.shape import Phase
 from prover.stark.trees import suite_of
+from prover.streamed_tree import LEAST_LOG_HEIGHT, StreamedTree
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,38 @@ class Commitment:
     """Each matrix on every coset: (columns, blowup, height)."""
     tree: MixedTree
 
+    def on_coset(self, place: int, coset: int, threads: int) -> Montgomery:  # noqa: ARG002 - as the other's
+        """One matrix on one coset."""
+        return self.extended[place][:, coset, :]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamedCommitment:
+    """The matrices of one phase as coefficients; their extension was hashed coset by coset and never held."""
+
+    phase: Phase
+    tree: StreamedTree
+
+    @property
+    def extended(self) -> tuple[Montgomery, ...]:
+        """Each matrix on every coset, made anew: the slow way."""
+        blowup = 1 << self.tree.shape.log_blowup
+        places = range(len(self.phase.matrices))
+        return tuple(
+            np.stack([self.on_coset(place, coset, 1) for coset in range(blowup)], axis=1) for place in places
+        )
+
+    def on_coset(self, place: int, coset: int, threads: int) -> Montgomery:
+        """One matrix on one coset, made anew."""
+        start = sum(matrix.columns for matrix in self.phase.matrices[:place])
+        matrix = self.phase.matrices[place]
+        shift = coset_shifts(matrix.log_height, self.tree.shape.log_blowup)[coset]
+        chosen = self.tree.coefficients[start : start + matrix.columns]
+        return coset_transform(chosen, shift, threads=threads)
+
+
+AnyCommitment = Commitment | StreamedCommitment
+
 
 @dataclass(frozen=True, slots=True)
 class ProvingKey:
@@ -40,7 +73,7 @@ class ProvingKey:
     verification: VerificationKey
     preprocessed: tuple[Montgomery, ...]
     """For each table its preprocessed matrix, without columns where it has none."""
-    preprocessed_commitment: Commitment | None
+    preprocessed_commitment: AnyCommitment | None
     tapes: tuple[Tape, ...]
     """For each table the combination of its constraints."""
 
@@ -105,9 +138,42 @@ def check_pinned_counts(table: Table, preprocessed: Montgomery) -> None:
             )
 
 
+LEAST_STREAMED_LOG_BLOWUP = 3
+"""At higher rates, with their many queries, opening a tree that holds no rows costs more than holding them."""
+
+LEAST_STREAMED_LOG_SIZE = 18
+"""Below this an extension fits the caches."""
+
+
+def is_streamed(phase: Phase, log_blowup: int) -> bool:
+    """Whether a phase is committed to without holding its extension: one height, many cosets."""
+    heights = {matrix.log_height for matrix in phase.matrices}
+    return (
+        len(heights) == 1
+        and phase.log_height >= LEAST_LOG_HEIGHT
+        and log_blowup >= LEAST_STREAMED_LOG_BLOWUP
+        and phase.log_height + log_blowup >= LEAST_STREAMED_LOG_SIZE
+    )
+
+
 def commit(
     suite: AnySuite, phase: Phase, matrices: Sequence[Montgomery], log_blowup: int, threads: int
-) -> Commitment:
+) -> AnyCommitment:
     """Extend matrices to all cosets and hash them into one tree."""
+    if is_streamed(phase, log_blowup):
+        coefficients = aligned_empty((sum(map(len, matrices)), 1 << phase.log_height))
+        start = 0
+        for matrix in matrices:
+            inverse_transform(matrix, threads=threads, out=coefficients[start : start + len(matrix)])
+            start += len(matrix)
+        return commit_coefficients(suite, phase, coefficients, log_blowup, threads)
     extended = tuple(low_degree_extension(matrix, log_blowup, threads=threads) for matrix in matrices)
     return Commitment(phase, extended, MixedTree.commit(suite, extended, threads))
+
+
+def commit_coefficients(
+    suite: AnySuite, phase: Phase, coefficients: Montgomery, log_blowup: int, threads: int
+) -> StreamedCommitment:
+    """Commit to the matrices of a phase that is streamed, side by side, by their coefficients."""
+    widths = [matrix.columns for matrix in phase.matrices]
+    return StreamedCommitment(phase, StreamedTree.commit(suite, coefficients, widths, log_blowup, threads))

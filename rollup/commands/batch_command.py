@@ -32,7 +32,8 @@ def group() -> None:
 def list_(reach: Reach, count: int, as_json: bool) -> None:
     """List the newest batches, newest first.
 
-    A batch is sealed (closed, on the node's disk), published (its data is on Ethereum) or proved.
+    A batch is sealed (closed, on the node's disk), published (its data is on Ethereum) or proved (the contract has
+    accepted a proof). Beside it stands how far this node's provers are.
 
     \b
     Examples:
@@ -49,6 +50,7 @@ def list_(reach: Reach, count: int, as_json: bool) -> None:
             (
                 str(one["number"]),
                 one["stage"],
+                "" if one["stage"] == "proved" else one["proof"],
                 moment(one["time"]),
                 str(one["transactions"]),
                 f"{one['bytes']:,}",
@@ -56,7 +58,9 @@ def list_(reach: Reach, count: int, as_json: bool) -> None:
             )
             for one in found
         ]
-        print_table("batches", ("batch", "stage", "time", "transactions", "bytes", "root"), rows)
+        print_table(
+            "batches", ("batch", "stage", "proof here", "time", "transactions", "bytes", "root"), rows
+        )
     else:
         click.echo("no batch has been closed yet")
 
@@ -109,7 +113,8 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
     records = ", ".join(f"{count} {name}" for name, count in sorted(found["records"].items()))
     first, count = found["queue_start"], found["queue_items"]
     return [
-        ("stage", found["stage"]),
+        ("stage", found["stage"] + ("" if found["stage"] == "proved" else ", NOT proved to the contract")),
+        ("proof here", found["proof"]),
         ("time", moment(found["time"])),
         ("root", found["root"]),
         ("published", f"{found['bytes']:,} bytes"),

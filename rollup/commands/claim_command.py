@@ -40,7 +40,7 @@ def command(reach: Reach, batch: int | None, recipient: str | None, is_list: boo
     """Collect what proved batches owe the account's wallet.
 
     With a BATCH, that batch's claims; without one, every claim in the newest thousand batches.
-    A batch pays once the contract has accepted its proof. The deployed verifier refuses every proof for now.
+    A batch pays once the contract has accepted its proof; `clearing l1 status` shows how far it is.
 
     \b
     Examples:

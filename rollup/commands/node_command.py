@@ -21,6 +21,7 @@ from rollup.commands.reach import (
     running_path,
 )
 from rollup.commands.terminal import BadInput, ClearingCommand, json_option, print_json, print_table, say
+from verifier_contracts.artifact import load_artifact
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -91,11 +92,15 @@ UNFINISHED: Final = "deploying"
 )
 @click.option(
     "--provers",
-    envvar="CLEARING_NODE_PROVERS",
     type=click.IntRange(0, 64),
     default=1,
     show_default=True,
-    help="Processes that prove closed batches in the background; 0: none.",
+    help="Processes that prove in the background, each with up to 6 GiB of memory; 0: none.",
+)
+@click.option(
+    "--join-time",
+    type=Span(),
+    help="Least time between two proofs for the contract: batches share the gas of one.  [default: none]",
 )
 @json_option
 def command(reach: Reach, as_json: bool, **values: Any) -> None:
@@ -103,8 +108,9 @@ def command(reach: Reach, as_json: bool, **values: Any) -> None:
 
     Without --l1-rpc it keeps a chain of its own in the data directory, and on the first start puts a practice clearing
     house on it, with options on ether in three expiries. Everything on that chain is worthless.
-    Every closed batch is proved in the background; the proofs are kept in node/proofs, and /health says how far behind
-    they are. The contract does not take them yet.
+    Every closed batch is proved in the background. What is proved is joined, up to eight batches at a time, into one
+    proof that the contract verifies; then it pays the claims. Proofs are in node/proofs, `clearing l1 status` shows
+    what the contract has accepted, and /health how far behind the provers are.
     With --l1-rpc the wallet of --account signs the batches.
     What is being written when the node is stopped is finished; it starts again where it was, after a crash too.
 
@@ -218,7 +224,7 @@ def _embedded(folder: Path, path: Path, house: House | None) -> tuple[Any, House
     unfinished.touch(mode=0o600)
     today = int(time())
     chain = EmbeddedChain(file, start_time=today - HEAD_START_SECONDS)
-    made = begin_practice(chain, today)
+    made = begin_practice(chain, today, _judge())
     made.write(path)
     unfinished.unlink()
     return chain, made
@@ -247,8 +253,8 @@ def _elsewhere(
     if reach.contract is not None:
         house = find_house(ethereum, reach.contract, values["from_block"])
     else:
-        say("deploying a practice clearing house; it refuses every proof, so never put money into it")
-        house, is_listed = begin_elsewhere(ethereum, operator, int(time()))
+        say("deploying a practice clearing house; never put money into it")
+        house, is_listed = begin_elsewhere(ethereum, operator, int(time()), _judge())
         if not is_listed:
             say("nothing is listed yet: on this chain the governor's proposals have to wait for the timelock")
     house.write(path)
@@ -275,27 +281,43 @@ def _settings(values: dict[str, Any], venue: Venue, house: House) -> Any:
         server=ServerSettings(host=values["host"], port=values["port"]),
         bridge=BridgeSettings(confirmations=confirmations, from_block=house.from_block),
         chain_port=values["chain_port"],
-        proving=_proving(values["provers"]),
+        proving=_proving(values["provers"], values["join_time"] or 0),
     )
 
 
-def _proving(processes: int) -> Any:
-    """The provers that the command line hands in, unless none are wanted."""
+def _handed() -> dict[str, Any]:
+    """What the command line hands in from the rooms that this one may not import."""
+    return click.get_current_context().find_root().obj or {}
+
+
+def _proving(processes: int, join_seconds: int) -> Any:
+    """The provers, unless none are wanted."""
     from rollup.node.background import ProvingSettings
 
-    handed = click.get_current_context().find_root().obj or {}
+    handed = _handed()
     if not processes or "prover_command" not in handed:
         return None
-    return ProvingSettings(handed["prover_command"], handed["prover_directory"], processes)
+    command, directory = handed["prover_command"], handed["prover_directory"]
+    return ProvingSettings(command, directory, processes, join_seconds=float(join_seconds))
+
+
+def _judge() -> Any:
+    """The contract that judges proofs; None, and every proof is refused, where nobody knows the circuits."""
+    handed = _handed()
+    return handed["verifier"]() if "verifier" in handed else None
 
 
 # -------------------------------------------------------------------------------------------------- what is said
 
 
 def _proofs_described(running: Running) -> str:
-    prover = running.sequencer.prover
-    made = "none are made" if prover is None else "made in the background, kept in node/proofs"
-    return f"{made}; the deployed verifier refuses every proof, so no claim is paid"
+    made = "none are made here" if running.sequencer.prover is None else "made in the background"
+    bridge = running.bridge
+    judge = bridge.contract.functions.verifier().call()
+    code = bytes(bridge.ethereum.web3.eth.get_code(judge)).hex()
+    if code == load_artifact("RefusingVerifier").runtime_bytecode.removeprefix("0x"):
+        return f"{made}; the deployed verifier refuses every proof, so no claim is paid"
+    return f"{made}; the contract at {judge} verifies them"
 
 
 def _announce(path: Path, running: Running, house: House, as_json: bool) -> None:

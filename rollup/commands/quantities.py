@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 MICRO: Final = 1_000_000
 
 DOLLARS: Final = re.compile(r"\$?([0-9]{1,13})(?:\.([0-9]{1,6}))?")
+UNITS: Final = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,6}))?")
+MOMENT_SECONDS: Final = re.compile(r"[0-9]{1,14}")
 SERIES: Final = re.compile(r"([0-9]{1,5})/([0-9]{1,8})/(c|p|call|put)", re.IGNORECASE)
 SPAN: Final = re.compile(r"([0-9]{1,8})([smhd]?)")
 ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]{40}")
@@ -71,6 +73,40 @@ class Span(click.ParamType[int]):
         if found is None or int(found[1]) == 0:
             self.fail(f"{value!r} is not a time like 90s, 15m, 12h or 7d", param, ctx)
         return int(found[1]) * SECONDS[found[2]]
+
+
+class Units(click.ParamType[int]):
+    """Units of an underlying with at most six decimals, as whole micro-units: nothing is rounded."""
+
+    name = "units"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read a quantity."""
+        found = UNITS.fullmatch(str(value))
+        amount = 0 if found is None else int(found[1]) * MICRO + int((found[2] or "").ljust(6, "0"))
+        if amount == 0:
+            self.fail(f"{value!r} is not a quantity like 1 or 0.01 (at most six decimals)", param, ctx)
+        return amount
+
+
+class Moment(click.ParamType[int]):
+    """A moment: 2026-12-25T08:00Z with its time zone, or seconds since 1970."""
+
+    name = "moment"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read a moment as seconds since 1970."""
+        text = str(value)
+        if MOMENT_SECONDS.fullmatch(text) is not None:
+            return int(text)
+        try:
+            read = datetime.fromisoformat(text)
+        except ValueError:
+            read = None
+        # Without a zone it would mean something else on every machine.
+        if read is None or read.tzinfo is None or read.timestamp() < 0 or read.microsecond:
+            self.fail(f"{value!r} is not a moment like 2026-12-25T08:00Z, or seconds since 1970", param, ctx)
+        return int(read.timestamp())
 
 
 class EthereumAddress(click.ParamType[str]):

@@ -22,7 +22,7 @@ from click.shell_completion import CompletionItem
 
 from rollup.commands.keystore import Keystore, Membership
 from rollup.commands.quantities import ADDRESS, AccountName, EthereumAddress
-from rollup.commands.terminal import BadInput, Refused, setting_name
+from rollup.commands.terminal import EVERYWHERE, BadInput, Refused, command_words, setting_name
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -35,22 +35,29 @@ DEFAULT_CHAIN_URL: Final = "http://127.0.0.1:8545"
 
 PASSWORD_VARIABLE: Final = "CLEARING_PASSWORD"  # noqa: S105 - the name of a variable, not a password
 
-EVERYWHERE: Final = ("url", "l1_rpc", "contract", "account", "password_file")
-"""Keys of the config file that stand outside of tables: options that several commands have."""
-
 TABLES: Final = (
-    "node",
-    "order",
-    "deposit",
-    "key",
-    "withdraw",
+    "account",
+    "batch",
+    "book",
     "cancel",
     "claim",
-    "status",
-    "book",
+    "deposit",
+    "exit",
+    "force",
+    "governor",
+    "inspect",
+    "key",
+    "l1",
+    "node",
+    "oracle",
+    "order",
+    "prove",
     "rebuild",
+    "status",
+    "verify",
+    "withdraw",
 )
-"""Tables that the config file may have: options of one command."""
+"""Tables that the config file may have: options of one command, or tables of a group's commands."""
 
 LARGEST_CONFIG: Final = 1 << 16
 LARGEST_PASSWORD: Final = 1024
@@ -100,12 +107,33 @@ def _defaults_from(spelled: dict[str, Any], path: Path, context: click.Context) 
         if isinstance(one, click.Option) and one.name not in {"data_dir", "config", "as_json"}
     }
     own = {}
-    for name, value in tables.get(context.info_name or "", {}).items():
+    for name, value in _table_of(command_words(context), tables, path, context).items():
         option = options.get(name.replace("-", "_"))
         if option is None:
-            raise BadInput(f"{str(path)!r}: [{context.info_name}] has no setting {name!r}")
+            table = ".".join(command_words(context))
+            raise BadInput(f"{str(path)!r}: [{table}] has no setting {name!r}")
         own[option] = value
     return plain | own
+
+
+def _table_of(words: list[str], tables: dict[str, Any], path: Path, context: click.Context) -> dict[str, Any]:
+    """The table of one command: [node], or [batch.list] for a command of a group."""
+    above: list[click.Command] = []
+    here = context.parent
+    while here is not None and here.parent is not None:
+        above.insert(0, here.command)
+        here = here.parent
+    for word, known in zip(words, above, strict=False):
+        tables = tables.get(word, {})
+        for name, inner in tables.items():
+            if (
+                not isinstance(inner, dict)
+                or not isinstance(known, click.Group)
+                or name not in known.commands
+            ):
+                raise BadInput(f"{str(path)!r}: [{word}] has no command {name!r}")
+    found: dict[str, Any] = tables.get(words[-1], {})
+    return found
 
 
 def _expanded(context: click.Context, parameter: click.Parameter, value: Path) -> Path:

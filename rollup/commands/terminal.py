@@ -1,21 +1,27 @@
-"""What the commands share towards the terminal: how they end, and how they print.
+"""What all commands share towards the terminal: how they end, what they read, and how they print.
 
-Endings carry an exit code and one line. The entry point prints the line, whatever command it comes from; this room may
-not import it, so the classes stand here once more.
+Endings carry an exit code and one line, which the entry point prints, whatever command it comes from.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import click
 
+logger = logging.getLogger("clearing")
+
 EXIT_REFUSED: Final = 1
+"""A proof, an order or a claim was refused, or a check failed: the command worked and the answer is no."""
+
 EXIT_BAD_INPUT: Final = 2
+"""The command line or an input file is wrong, or something that is needed is not there: nothing was done."""
 
 PIPE_COLUMNS: Final = 200
 """How wide a table may be where no terminal tells its width."""
@@ -57,6 +63,9 @@ CONTRACT_HINTS: Final[Mapping[str, str]] = {
 }
 """The same for what the contract refuses, by the name of its error."""
 
+EVERYWHERE: Final = ("url", "l1_rpc", "contract", "account", "password_file")
+"""Options that several commands have: their names in the environment and in the config file name no command."""
+
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object instead of a table."
 )
@@ -65,6 +74,43 @@ json_option = click.option(
 def print_json(document: Mapping[str, Any]) -> None:
     """Print a result for programs."""
     click.echo(json.dumps(document, indent=2))
+
+
+def read_limited(path: Path, limit_bytes: int) -> bytes:
+    """Read a whole input file; one that is absent, unreadable or longer than the limit is a bad input.
+
+    A file of any size costs at most the limit in memory.
+    """
+    name = click.format_filename(path)
+    try:
+        with path.open("rb") as file:
+            content = file.read(limit_bytes + 1)
+    except OSError as error:
+        raise BadInput(f"cannot read {name!r}: {error.strerror}") from error
+    if len(content) > limit_bytes:
+        raise BadInput(f"{name!r} is longer than {limit_bytes:,} bytes, the most that such a file can have")
+    return content
+
+
+@contextmanager
+def progress_on_stderr() -> Iterator[Callable[[str, float], None]]:
+    """Give long work a callback that draws a bar a stage on a terminal, and logs the stages anywhere else."""
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda stage, fraction: logger.info("%s: %.0f %%", stage, 100 * fraction)
+        return
+    with Progress(console=console, transient=True) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def show(stage: str, fraction: float) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=1.0)
+            bars.update(tasks[stage], completed=fraction)
+
+        yield show
 
 
 def print_table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -96,14 +142,34 @@ def setting_name(option: click.Option) -> str:
     return max(option.opts, key=len).lstrip("-").replace("-", "_")
 
 
-class ClearingCommand(click.Command):
-    """A command whose foreseeable failures end in one line; options with values can come from the environment."""
+def command_words(context: click.Context) -> list[str]:
+    """What a person types to reach a command, the program's own name left out: `governor`, `propose`."""
+    words: list[str] = []
+    here: click.Context | None = context
+    while here is not None and here.parent is not None:
+        words.insert(0, here.info_name or "")
+        here = here.parent
+    return words or [context.info_name or ""]
 
-    def __init__(self, *args: Any, **settings: Any) -> None:
-        super().__init__(*args, **settings)
-        for option in self.params:
-            if isinstance(option, click.Option) and option.envvar is None and not option.is_flag:
-                option.envvar = f"CLEARING_{self.name}_{setting_name(option)}".upper()
+
+def name_variables(command: click.Command, words: Sequence[str]) -> None:
+    """Let every option that takes a value come from the environment: CLEARING_NODE_BATCH_TIME.
+
+    The name is made of what a person types, which a command does not know of itself: it is given where it is found.
+    """
+    for option in command.params:
+        # What names its variable itself shows it in its help.
+        if isinstance(option, click.Option) and not option.is_flag and not option.show_envvar:
+            setting = setting_name(option)
+            path = (setting,) if setting in EVERYWHERE else (*words, setting)
+            option.envvar = "_".join(("clearing", *path)).replace("-", "_").upper()
+    if isinstance(command, click.Group):
+        for name, inner in command.commands.items():
+            name_variables(inner, (*words, name))
+
+
+class ClearingCommand(click.Command):
+    """A command whose foreseeable failures end in one line."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run it."""

@@ -7,10 +7,11 @@ from rollup.codec import BatchContent
 from rollup.instruments import Group, series_id
 from rollup.margin import margin_of
 from rollup.node.engine import Engine
+from rollup.node.gathered import Receipt
 from rollup.node.inputs import InputKind
 from rollup.node.news import series_fields
 from rollup.node.order_book import Entry
-from rollup.node.sequencer import Receipt, Sequencer
+from rollup.node.sequencer import Sequencer
 from rollup.node.storage import JournalRow
 from rollup.node.wire import Json, flat_to_json
 from rollup.state import Account, State

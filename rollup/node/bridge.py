@@ -1,10 +1,12 @@
-"""The bridge: what the contract has queued comes in, closed batches go out.
+"""The bridge: what the contract has queued comes in, closed batches and terminal proofs go out.
 
     QueueItemAdded ──► items, as deep in the chain as asked ──► the sequencer's next batch
     closed batch   ──► begin(R, h, length), append..., seal ──► published
+    terminal proof ──► prove(first batch, keys, proof)      ──► proved
 
 Every look asks the contract how far it is and does what is missing, so it does not matter when the node died or what a
-re-organisation took back: a half-published batch is gone on with, or begun again.
+re-organisation took back: a half-published batch is gone on with, or begun again, and a proof is sent again.
+Nothing is paid for twice: what may still be mined is waited for, and a proof that the contract refuses is put aside.
 """
 
 from __future__ import annotations
@@ -24,13 +26,15 @@ from rollup.binding import PIECE_BYTES, data_digest, data_hash, packed
 from rollup.codec import DATA_VERSION, QueuedItem, decode_batch
 from rollup.events import Claim
 from rollup.fields import MalformedError, from_words, word_bytes
-from rollup.node.ethereum import Ethereum, EthereumError
+from rollup.node.ethereum import Ethereum, EthereumError, RevertedError, UnminedError
+from rollup.node.proofs import KeyIdentity, ProofShelf, TerminalReport
 from rollup.node.sequencer import BYTES_PER_L1_TRANSACTION, Sequencer
 from rollup.node.storage import Stage, StoredBatch
 from rollup.outcome import QueueItem
 from rollup.state_hash import KernelHasher
 from rollup.transactions import TRANSACTIONS
 from rollup.units import QueuePosition, Time
+from verifier_contracts.artifact import load_artifact
 
 logger = logging.getLogger("clearing.node")
 
@@ -70,13 +74,26 @@ class Bridge:
     """The sequencer's `QueueSource`; `run` looks again and again until it is cancelled."""
 
     def __init__(
-        self, ethereum: Ethereum, contract: Any, signer: LocalAccount, settings: BridgeSettings | None = None
+        self,
+        ethereum: Ethereum,
+        contract: Any,
+        signer: LocalAccount,
+        settings: BridgeSettings | None = None,
+        shelf: ProofShelf | None = None,
     ) -> None:
+        """Without a shelf no proof is sent."""
         self.ethereum = ethereum
         self.contract = contract
         self.settings = settings or BridgeSettings()
         self.proved = 0
         self.published = 0
+        self.trouble: str | None = None
+        """Why the last look came to nothing."""
+        self.refused: dict[tuple[int, int], str] = {}
+        """Terminal proofs that the contract does not take, by their first and last batch, and why."""
+        self._shelf = shelf
+        self._has_looked = False
+        self._unmined: bytes | None = None
         self._signer = signer
         self._items: list[QueuedItem] = []
         self._next_block = self.settings.from_block
@@ -132,6 +149,21 @@ class Bridge:
         """Ask the contract how far it is."""
         self.published = self.contract.functions.sealedBatch().call()
         self.proved = self.contract.functions.provedBatch().call()
+        self._has_looked = True
+
+    def accepted(self) -> int | None:
+        """The last batch of which the contract has accepted a proof; None before it was asked."""
+        return self.proved if self._has_looked else None
+
+    def describe(self) -> dict[str, Any]:
+        """What the contract has, for people and programs."""
+        refused = next(iter(self.refused.items()), None)
+        return {
+            "sealed": self.published if self._has_looked else None,
+            "proved": self.proved if self._has_looked else None,
+            "trouble": self.trouble,
+            "refused": None if refused is None else "batches {} to {}: {}".format(*refused[0], refused[1]),
+        }
 
     def refuse_foreign_batches(self, sequencer: Sequencer) -> None:
         """Insist that the last batch on Ethereum is this node's own; asked once for each.
@@ -169,6 +201,41 @@ class Bridge:
                 self.ethereum.send(self._signer, functions.append(chunk))
         self._send(functions.seal())
 
+    # -------------------------------------------------------------------------------------------- the proofs
+
+    def next_proof(self) -> TerminalReport | None:
+        """The terminal proof that the contract can take next, if there is one on the shelf."""
+        report = None if self._shelf is None else self._shelf.terminal_after(self.proved)
+        if report is None or report.last > self.published or (report.first, report.last) in self.refused:
+            return None
+        return report
+
+    def prove(self, report: TerminalReport) -> None:
+        """Hand a terminal proof to the contract."""
+        assert self._shelf is not None
+        proof = self._shelf.terminal_path(report.first, report.last).read_bytes()
+        keys = [_words(key) for key in report.keys]
+        call = self.contract.functions.prove(report.first, keys, _words(report.last_key), proof)
+        try:
+            self._send_proof(call)
+        except RevertedError as error:
+            # It would be refused at every look.
+            self.refused[report.first, report.last] = str(error)
+            logger.error("batches %d to %d are not proved: %s", report.first, report.last, error)
+
+    def _send_proof(self, call: Any) -> None:
+        """Ask first where gas has a price; where it has none, asking would only take as long again."""
+        errors = load_artifact("StarkVerifier").abi
+        if not self.ethereum.is_gas_free:
+            self.ethereum.refuse_failure(self._signer.address, call, errors=errors)
+        try:
+            self.ethereum.send(self._signer, call)
+        except UnminedError:
+            raise
+        except EthereumError:
+            self.ethereum.refuse_failure(self._signer.address, call, errors=errors)
+            raise
+
     def _send(self, function: Any) -> None:
         """Send what would succeed: a refusal is met again at every look, and each one sent would cost its gas."""
         self.ethereum.refuse_failure(self._signer.address, function)
@@ -181,27 +248,47 @@ class Bridge:
         while True:
             try:
                 await self.look(sequencer)
+                self.trouble = None
             except (TakenBackError, ForeignBatchesError):
                 raise
             except (EthereumError, Web3Exception, RequestException, ConnectionError, TimeoutError) as error:
-                logger.warning("Ethereum: %s", error)
+                self.trouble = " ".join(str(error).split())
+                logger.warning("Ethereum: %s", self.trouble)
             await asyncio.sleep(self.settings.look_seconds)
 
     async def look(self, sequencer: Sequencer) -> None:
-        """One look: read the queue, then publish every closed batch that the contract does not have."""
+        """One look: read the queue, then send every closed batch and every proof that the contract does not have."""
         async with self._looking:
             await asyncio.to_thread(self.read_queue, sequencer.engine.state.system.queue_position)
             await asyncio.to_thread(self.look_at_batches)
             await asyncio.to_thread(self.refuse_foreign_batches, sequencer)
-            checkpoints = sequencer.directory.checkpoints
-            while True:
-                stored = await asyncio.to_thread(checkpoints.batch, self.published + 1)
-                if stored is None:
-                    break
-                await asyncio.to_thread(self.publish, stored)
-                await asyncio.to_thread(self.look_at_batches)
-            for stored in await asyncio.to_thread(self._misplaced, sequencer):
-                await sequencer.note_stage(stored.number, self._stage_of(stored.number))
+            if self._unmined is not None:
+                # Soundness of the purse: what is sent again while it waits would be paid for twice.
+                if await asyncio.to_thread(self.ethereum.is_waiting, self._unmined):
+                    return
+                self._unmined = None
+            try:
+                await self._send_what_is_missing(sequencer)
+            except UnminedError as error:
+                self._unmined = error.sent
+                raise
+            finally:
+                for stored in await asyncio.to_thread(self._misplaced, sequencer):
+                    await sequencer.note_stage(stored.number, self._stage_of(stored.number))
+
+    async def _send_what_is_missing(self, sequencer: Sequencer) -> None:
+        checkpoints = sequencer.directory.checkpoints
+        while True:
+            stored = await asyncio.to_thread(checkpoints.batch, self.published + 1)
+            if stored is None:
+                break
+            await asyncio.to_thread(self.publish, stored)
+            await asyncio.to_thread(self.look_at_batches)
+        while (report := await asyncio.to_thread(self.next_proof)) is not None:
+            await asyncio.to_thread(self.prove, report)
+            await asyncio.to_thread(self.look_at_batches)
+            if self.proved < report.first and (report.first, report.last) not in self.refused:
+                raise EthereumError(f"a proof of batch {report.first} was mined, and the contract has none")
 
     def _stage_of(self, number: int) -> Stage:
         if number <= self.proved:
@@ -214,7 +301,16 @@ class Bridge:
         found = [
             stored for stage in (Stage.SEALED, Stage.PUBLISHED) for stored in checkpoints.batches_at(stage)
         ]
+        number = self.proved + 1
+        while (stored := checkpoints.batch(number)) is not None and stored.stage is Stage.PROVED:
+            found.append(stored)
+            number += 1
         return [stored for stored in found if stored.stage is not self._stage_of(stored.number)]
+
+
+def _words(key: KeyIdentity) -> tuple[int, int]:
+    """A key as the contract's struct has it."""
+    return key.digest, key.root
 
 
 def _queued(tag: int, time: int, body: bytes) -> QueuedItem:

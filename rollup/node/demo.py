@@ -3,21 +3,24 @@
     chain, deploy ──► notice, timelock ──► deposits, keys ──► groups, series ──► node
                                                                                    │
     withdrawals ◄── settlement ◄── oracles' prices ◄── expiry ◄── batches ◄── trading
+        │
+        └──► every batch proved ──► joined into one proof ──► accepted by the contract ──► claims paid
 
+The node's own provers prove the batches while the story goes on.
 Afterwards the node is stopped, and everything that is told was rebuilt from Ethereum alone.
-The bridge looks when the story says so, and batches close when the story says so: the same seed gives the same roots.
+The bridge looks, and batches close and are joined, when the story says so: the same seed gives the same roots.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from prover.hash.poseidon import POSEIDON16_20
 from rollup.admission import message_of
@@ -25,6 +28,7 @@ from rollup.binding import packed
 from rollup.client import AsyncClient, NodeRefusalError
 from rollup.codec import decode_batch
 from rollup.instruments import group_of, series_id
+from rollup.node.background import BackgroundProver, ProvingSettings
 from rollup.node.bridge import BridgeSettings
 from rollup.node.demo_house import (
     FIRST_PERSON,
@@ -36,12 +40,27 @@ from rollup.node.demo_house import (
     deployed,
 )
 from rollup.node.demo_market import MAKER_RATE, PEOPLE, TAKER_RATE, DemoMarket, Style, listed_terms
-from rollup.node.demo_report import DemoReport, Refused, Settled, checks_of, owners_of, sealed_of
+from rollup.node.demo_proofs import (
+    Progress,
+    StoryError,
+    collect_claims,
+    contract_refuses,
+    prove_everything,
+)
+from rollup.node.demo_report import (
+    Arrow,
+    DemoReport,
+    Refused,
+    Settled,
+    arrows_of,
+    checks_of,
+    owners_of,
+    sealed_of,
+)
 from rollup.node.deployment import DAY, Verifier
 from rollup.node.engine import ORDER_TAG
-from rollup.node.ethereum import RevertedError
 from rollup.node.node import NodeSettings, Running, run_node
-from rollup.node.ports import Attested, Attester, Prover
+from rollup.node.ports import Attested, Attester
 from rollup.node.proving import batches_to_prove
 from rollup.node.published import published_batches
 from rollup.node.sequencer import SequencerSettings
@@ -55,11 +74,14 @@ from rollup.state_hash import KernelHasher
 from rollup.state_tree import StateTree
 from rollup.units import MICRO, GroupId, OptionKind, Side, Ticks
 
-Progress = Callable[[str, float], None]
-"""Told what is being done, and which part of it is."""
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
 
-ROUNDS: Final = 12
+ROUNDS: Final = 6
 """Each maker quotes every series once a round, and every trader takes."""
+
+SESSIONS: Final = 3
+"""Batches of trading; a fourth settles what expires and serves who leaves. Four are joined by one terminal proof."""
 
 SETTINGS: Final = NodeSettings(
     sequencer=SequencerSettings(batch_seconds=3600.0, queue_seconds=3600.0),
@@ -72,10 +94,6 @@ SETTINGS: Final = NodeSettings(
 PATIENCE_SECONDS: Final = 120.0
 
 
-class StoryError(Exception):
-    """The story did not come to its end; one line for a person."""
-
-
 @dataclass(slots=True)
 class _Story:
     """Everything that is known while it is told."""
@@ -85,6 +103,7 @@ class _Story:
     seed: int
     rounds: int
     show: Progress
+    proving: ProvingSettings | None
     listed: tuple[Listing, ...]
     secrets: dict[int, SecretKey]
     accounts: dict[str, int] = field(default_factory=dict)
@@ -95,6 +114,8 @@ class _Story:
     settlements: list[Settled] = field(default_factory=list)
     refusals: list[Refused] = field(default_factory=list)
     attested: list[Attested] = field(default_factory=list)
+    collected: dict[str, int] = field(default_factory=dict)
+    pipeline: tuple[Arrow, ...] = ()
 
     def person(self, name: str) -> int:
         """A person's place among the chain's accounts."""
@@ -129,13 +150,14 @@ class _Story:
         """Trade, expire, settle, withdraw."""
         sequencer = running.sequencer
         await _until(lambda: sequencer.engine.state.account(len(PEOPLE)) is not None)
-        await self._publish(running)
         market = DemoMarket(self.seed, self.listed, self.accounts)
         async with AsyncClient(running.url) as client:
             await self._trade(running, client, market)
-            await self._try_what_is_refused(client, market)
-            await self._settle(running, market)
+        await self._settle(running, market)
         await self._withdraw(running)
+        self._try_to_claim()
+        if sequencer.prover is not None:
+            await self._prove(running, sequencer.prover)
 
     async def _trade(self, running: Running, client: AsyncClient, market: DemoMarket) -> None:
         stage = "trading: signed orders over HTTP, batches sealed on the contract"
@@ -147,7 +169,10 @@ class _Story:
                     await self._send(client, list(market.quotes(person, self.house.now)))
             for person in PEOPLE:
                 await self._send(client, list(market.wishes(person, self.house.now)))
-            await self._publish(running)
+            if turn + 1 == self.rounds:
+                await self._try_what_is_refused(client, market)
+            if (turn + 1) * SESSIONS // self.rounds > turn * SESSIONS // self.rounds:
+                await self._publish(running)
         self.show(stage, 1.0)
 
     async def _send(self, client: AsyncClient, orders: Sequence[Order]) -> None:
@@ -207,7 +232,8 @@ class _Story:
     async def _publish(self, running: Running) -> None:
         """Close the open batch and wait until the contract has it."""
         sequencer, bridge = running.sequencer, running.bridge
-        sequencer.close_batch()
+        if sequencer.engine.is_open:
+            sequencer.close_batch()
         await _until(lambda: not sequencer.engine.is_open)
         last = sequencer.engine.state.system.batch_number
         await _until(lambda: sequencer.directory.checkpoints.batch(last) is not None or last == 0)
@@ -220,7 +246,6 @@ class _Story:
         house, sequencer = self.house, running.sequencer
         stage = "expiry: oracles sign prices, the median settles two groups"
         self.show(stage, 0.0)
-        await self._publish(running)
         expiring = self.listed[:2]
         await asyncio.to_thread(house.chain.travel, expiring[0].expiry + 1)
         holders = {
@@ -238,6 +263,8 @@ class _Story:
             price = await asyncio.to_thread(house.fix_price, terms)
             self.settlements.append(Settled(terms.name, tuple(prices), price, holders[terms.group]))
         self.show(stage, 0.6)
+        # Queue items stand in front of a batch's transactions, so who leaves through the queue says so now.
+        await asyncio.to_thread(house.force_withdrawal, self.person("erin"))
         await running.bridge.look(sequencer)
 
         def is_settled() -> bool:
@@ -252,15 +279,12 @@ class _Story:
             )
 
         await _until(is_settled)
-        await self._publish(running)
         self.show(stage, 1.0)
 
     async def _withdraw(self, running: Running) -> None:
         """Four ask the node for cash, one leaves through the queue on Ethereum."""
         stage = "withdrawals: four through the node, one through Ethereum's queue"
         self.show(stage, 0.0)
-        await asyncio.to_thread(self.house.force_withdrawal, self.person("erin"))
-        await running.bridge.look(running.sequencer)
         await _until(lambda: self._has_left(running, "erin"))
         for name, dollars in (("alice", 2_500), ("bob", 1_000), ("north", 40_000), ("heidi", 5_000)):
             account = self.accounts[name]
@@ -277,17 +301,29 @@ class _Story:
             state.account(self.accounts[name]) is not None
         )
 
-    # -------------------------------------------------------------------------------------------- afterwards
+    # -------------------------------------------------------------------------------------------- the proofs
 
-    def prove(self, prover: Prover) -> None:
-        """Hand every batch to the prover, and its proof to the contract."""
-        stage = "proofs: each batch proved, each proof accepted by the contract"
-        last = self.house.contract.functions.sealedBatch().call()
-        with DataDirectory(self.folder / "node") as directory:
-            for before, batch in batches_to_prove(directory, SepticSchnorr()):
-                self.show(stage, (batch.number - 1) / last)
-                self.house.prove(batch.number, prover.prove_batch(before, batch))
-        self.show(stage, 1.0)
+    async def _prove(self, running: Running, prover: BackgroundProver) -> None:
+        """Every batch proved to the contract, every claim paid; and what all of it took."""
+        await prove_everything(running, prover, self.show)
+        wallets = {person.name: self._wallet(person.name) for person in PEOPLE}
+        self.collected, refused = await asyncio.to_thread(collect_claims, self.house, wallets, self.show)
+        self.refusals += refused
+        batches = range(1, running.bridge.proved + 1)
+        self.pipeline = arrows_of(prover.shelf, batches, self.house.chain.sent)
+
+    def _wallet(self, name: str) -> LocalAccount:
+        return self.house.chain.account(self.person(name))
+
+    def _try_to_claim(self) -> None:
+        """Ask the vault for a claim whose batch is not proved."""
+        last = int(self.house.contract.functions.sealedBatch().call())
+        wallet = self._wallet("alice")
+        call = self.house.contract.functions.claim(last, 0, 1, wallet.address, [])
+        attempt = f"alice claims from the vault out of batch {last}, not proved yet"
+        self.refusals.append(contract_refuses(self.house.chain, attempt, wallet, call))
+
+    # -------------------------------------------------------------------------------------------- afterwards
 
     def attest(self, attester: Attester) -> None:
         """Prove every batch and verify its proof, outside the contract."""
@@ -308,7 +344,6 @@ class _Story:
         state = rebuild(house.genesis, published, SepticSchnorr())
         contents = [decode_batch(data) for data in published]
         claims = [claim for content in contents for claim in content.claims]
-        self._try_to_claim()
         people = [
             (person.name, person.style.value, self.accounts[person.name], person.dollars * MICRO)
             for person in PEOPLE
@@ -327,32 +362,16 @@ class _Story:
             sealed_of(contents, [len(data) for data in published], self._proved()),
             tuple(self.settlements),
             tuple(self.refusals),
-            owners_of(state, people, claims),
-            checks_of(state, claims, house.vault_balance(), roots, self.listed),
+            owners_of(state, people, claims, self.collected),
+            checks_of(state, claims, sum(self.collected.values()), house.vault_balance(), roots, self.listed),
             tuple(self.attested),
+            self.pipeline,
         )
         self.show("audit: the books rebuilt from Ethereum alone", 1.0)
         return made
 
     def _proved(self) -> int:
         return int(self.house.contract.functions.provedBatch().call())
-
-    def _try_to_claim(self) -> None:
-        """Ask the vault for a claim whose batch is not proved."""
-        last = int(self.house.contract.functions.sealedBatch().call())
-        if last <= self._proved():
-            return
-        person = self.house.chain.account(self.person("alice"))
-        call = self.house.contract.functions.claim(last, 0, 1, person.address, [])
-        attempt = f"alice claims from the vault out of batch {last}"
-        try:
-            self.house.chain.refuse_failure(person.address, call)
-        except RevertedError as refused:
-            if "BatchNotProved" not in str(refused):
-                raise
-            self.refusals.append(Refused(attempt, f"batch {last} is not proved yet"))
-        else:
-            raise StoryError(f"{attempt}, which is not proved, and it was paid")
 
 
 def _root_text(root: int) -> str:
@@ -372,8 +391,16 @@ async def _with_node(story: _Story) -> None:
     """Play the story on a node; whichever ends first ends the other, and says why."""
     started: asyncio.Future[Running] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()
+    settings = replace(SETTINGS, proving=story.proving)
+
+    def begin(running: Running) -> None:
+        if running.sequencer.prover is not None:
+            # All batches together: one proof for the contract, and blocks at the same times whoever proves how fast.
+            running.sequencer.prover.may_join = False
+        started.set_result(running)
+
     node = asyncio.create_task(
-        run_node(story.folder / "node", story.house.venue, SETTINGS, started=started.set_result, stop=stop)
+        run_node(story.folder / "node", story.house.venue, settings, started=begin, stop=stop)
     )
     playing = asyncio.create_task(_play_when(started, story))
     try:
@@ -398,15 +425,15 @@ def run_demo(
     seed: int,
     progress: Progress,
     *,
-    prover: Prover | None = None,
+    proving: ProvingSettings | None = None,
     verifier: Verifier | None = None,
     attester: Attester | None = None,
     rounds: int = ROUNDS,
 ) -> DemoReport:
     """Tell the whole story.
 
-    With a prover, and the verifier that judges its proofs, every batch is proved as well; without one, none is, and the
-    contract that stands in the verifier's place refuses everything.
+    With provers, and the verifier that judges their proofs, the contract accepts every batch and pays every claim.
+    Without them nothing is proved to it: what stands in the verifier's place refuses everything.
     An attester proves and verifies every batch without asking the contract.
     """
     began = perf_counter()
@@ -422,11 +449,9 @@ def run_demo(
             progress("chain: token, verifier and clearing house are deployed", 1.0)
             opening = START + TERMS.timelock + DAY
             listed = listed_terms(opening + 2 * DAY, opening + 30 * DAY)
-            story = _Story(house, folder, seed, rounds, progress, listed, secrets)
+            story = _Story(house, folder, seed, rounds, progress, proving, listed, secrets)
             story.prepare()
             asyncio.run(_with_node(story))
-            if prover is not None:
-                story.prove(prover)
             if attester is not None:
                 story.attest(attester)
             return story.report(began)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 
 from rollup.codec import BatchContent
 from rollup.events import Claim
@@ -12,7 +13,9 @@ from rollup.instruments import SeriesId, group_of, kind_of, strike_of
 from rollup.invariants import broken_invariants
 from rollup.margin import margin_of
 from rollup.node.demo_house import Listing
+from rollup.node.ethereum import Sent
 from rollup.node.ports import Attested
+from rollup.node.proofs import MadeStep, ProofShelf
 from rollup.state import State
 
 
@@ -39,6 +42,8 @@ class Owner:
     holdings: tuple[Holding, ...]
     claimed: int
     """Withdrawn: no longer in the books, to be taken from the vault once its batch is proved."""
+    collected: int = 0
+    """Of it, what the vault has paid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,21 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrow:
+    """One step from batches to money: `seconds`, `bytes` and `gas` are sums over all `count` of it."""
+
+    source: str
+    target: str
+    count: int
+    seconds: float
+    bytes: int
+    gas: int | None = None
+    """None where nothing is sent to Ethereum."""
+    bits: float | None = None
+    """Provable bits of the proof that is made; None where none is."""
+
+
+@dataclass(frozen=True, slots=True)
 class DemoReport:
     """The whole story in figures."""
 
@@ -104,11 +124,18 @@ class DemoReport:
     checks: tuple[Check, ...]
     attested: tuple[Attested, ...] = ()
     """Validity proofs that were made and verified beside the contract."""
+    pipeline: tuple[Arrow, ...] = ()
+    """What it took to prove the batches to the contract; nothing where they were not."""
 
     @property
     def proved(self) -> int:
         """Batches that the contract has accepted a proof of."""
         return sum(batch.is_proved for batch in self.batches)
+
+    @property
+    def root(self) -> str:
+        """The state root of the last batch, as the contract has it."""
+        return self.checks[0].found if self.checks[0].holds else "unknown"
 
     @property
     def balances(self) -> bool:
@@ -120,8 +147,65 @@ def _holding(series: SeriesId, lots: int) -> Holding:
     return Holding(group_of(series), strike_of(series), kind_of(series).name.lower(), lots)
 
 
+def arrows_of(shelf: ProofShelf, batches: Sequence[int], sent: Iterable[Sent]) -> tuple[Arrow, ...]:
+    """What each arrow from batches to money took: proofs by what lies beside them, transactions by their receipts."""
+    by_name: dict[str, list[Sent]] = defaultdict(list)
+    for one in sent:
+        by_name[one.name].append(one)
+    bases = [one for one in map(shelf.report, batches) if one is not None]
+    firsts = [one for one in map(shelf.step_report, batches) if one is not None]
+    joins = [one for one in starmap(shelf.terminal_report, sorted(shelf.terminals())) if one is not None]
+    arrows = [
+        _sent_arrow("batch", "data on Ethereum", [*by_name["begin"], *by_name["append"], *by_name["seal"]]),
+        Arrow(
+            "batch",
+            "base proof",
+            len(bases),
+            sum(one.seconds for one in bases),
+            sum(one.proof_bytes for one in bases),
+            bits=min((one.provable_bits for one in bases), default=None),
+        ),
+        Arrow(
+            "base proof",
+            "first step",
+            len(firsts),
+            sum(one.seconds for one in firsts),
+            sum(one.proof_bytes for one in firsts),
+            bits=min((one.provable_bits for one in firsts), default=None),
+        ),
+    ]
+    steps: dict[str, list[MadeStep]] = defaultdict(list)
+    for join in joins:
+        for step in join.steps:
+            steps[step.name].append(step)
+    source = "first steps"
+    for name, made in steps.items():
+        seconds, size = sum(one.seconds for one in made), sum(one.proof_bytes for one in made)
+        arrows.append(Arrow(source, name, len(made), seconds, size, bits=min(one.bits for one in made)))
+        source = name
+    arrows += [
+        _sent_arrow(source, "root accepted", by_name["prove"]),
+        _sent_arrow("root accepted", "claim paid", by_name["claim"]),
+    ]
+    return tuple(arrow for arrow in arrows if arrow.count)
+
+
+def _sent_arrow(source: str, target: str, sent: Sequence[Sent]) -> Arrow:
+    return Arrow(
+        source,
+        target,
+        len(sent),
+        sum(one.seconds for one in sent),
+        sum(one.bytes for one in sent),
+        sum(one.gas for one in sent),
+    )
+
+
 def owners_of(
-    state: State, people: Sequence[tuple[str, str, int, int]], claims: Sequence[Claim]
+    state: State,
+    people: Sequence[tuple[str, str, int, int]],
+    claims: Sequence[Claim],
+    collected: Mapping[str, int],
 ) -> tuple[Owner, ...]:
     """Everybody's holdings; people are (name, role, account, deposit)."""
     claimed: dict[int, int] = defaultdict(int)
@@ -142,6 +226,7 @@ def owners_of(
                 margin_of(account.positions, state.group).requirement,
                 tuple(_holding(series, lots) for series, lots in account.positions),
                 claimed[account.owner],
+                collected.get(name, 0),
             )
         )
     return tuple(owners)
@@ -150,6 +235,7 @@ def owners_of(
 def checks_of(
     state: State,
     claims: Sequence[Claim],
+    collected: int,
     vault_balance: int,
     roots: tuple[str, str],
     listed: Sequence[Listing],
@@ -157,7 +243,7 @@ def checks_of(
     """Compare the books, rebuilt from Ethereum alone, with what the contract holds and says."""
     cash = sum(account.cash for account in state.accounts())
     pools = sum(group.pool for group in state.groups())
-    unpaid = sum(claim.amount for claim in claims)
+    unpaid = sum(claim.amount for claim in claims) - collected
     lots: dict[SeriesId, int] = {series: 0 for group in state.groups() for series in group.series}
     for account in state.accounts():
         for series, amount in account.positions:
@@ -167,7 +253,7 @@ def checks_of(
     return (
         Check("the contract's root is that of the state rebuilt from Ethereum's data", *roots),
         Check(
-            "the vault holds all cash, all pools and all claims",
+            "the vault holds all cash, all pools and all claims that it has not paid",
             _dollars(vault_balance),
             _dollars(cash + pools + unpaid),
         ),

@@ -7,11 +7,12 @@ before it is used, and whoever finds the contract can compute the root and compa
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from prover.export.solidity import read_circuit_file
 from prover.hash.keccak import keccak256
 from prover.hash.poseidon import POSEIDON16_20
 from rollup.binding import packed
@@ -22,20 +23,25 @@ from rollup.state import Deployment, State
 from rollup.state_hash import KernelHasher
 from rollup.state_tree import StateTree
 from rollup.units import Address, ChainId, Time
-from verifier_contracts.artifact import Artifact, load_artifact
+from verifier_contracts.artifact import ARTIFACTS, Artifact, load_artifact
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
 DAY: Final = 24 * 3600
 
-NO_KEY: Final = keccak256(b"options clearing rollup: there is no proof system yet")
-"""What stands for the keys of a proof system that is not there yet; `RefusingVerifier` looks at none.
+NO_KEY: Final = keccak256(b"options clearing rollup: nothing is proved here")
+"""What stands for the keys where nothing is proved; `RefusingVerifier` looks at none.
 
-Not zero: with a zero key the contract takes the data version for unknown and no batch begins.
+Without a key the contract takes the data version for unknown and no batch begins.
 """
 
-VENUE_VERSION: Final = 1
+NO_KEY_WORDS: Final = (int.from_bytes(NO_KEY), 0)
+
+TERMINAL_CIRCUIT: Final = ARTIFACTS / "terminal_circuit.json"
+"""What the terminal circuit's verifier is deployed with: generated."""
+
+VENUE_VERSION: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,7 @@ class House:
             return cls(**spelled)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
             raise StorageError(f"{path} does not describe a clearing house") from error
 
 
@@ -117,18 +123,45 @@ def genesis_word(genesis: State) -> int:
     return packed(StateTree.of_state(genesis, KernelHasher(POSEIDON16_20)).root)
 
 
+KeyWords = tuple[int, int]
+"""A key of the proof chain as the contract names it: its digest and its root, a word each."""
+
+
+class PinnedKeysError(ValueError):
+    """Pinned keys that are not of one proof chain, or not spelled as such."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """The contract that judges proofs, and the keys it is asked with."""
+    """The contract that judges proofs, and the keys through which a proof may come to it."""
 
     artifact: Artifact
     terminal_key: bytes
-    base_key: bytes
+    last_keys: tuple[KeyWords, ...]
+    step_keys: tuple[KeyWords, ...]
+    description: bytes = b""
+    """The circuit that the contract is deployed with; none for a contract that knows no circuit."""
 
 
 def refusing_verifier() -> Verifier:
-    """What is deployed as long as nothing is proved: no proof convinces it."""
-    return Verifier(load_artifact("RefusingVerifier"), NO_KEY, NO_KEY)
+    """What is deployed where nothing is proved: no proof convinces it."""
+    return Verifier(load_artifact("RefusingVerifier"), NO_KEY, (NO_KEY_WORDS,), (NO_KEY_WORDS,))
+
+
+def stark_verifier(pinned: Mapping[str, Any], circuit: Path = TERMINAL_CIRCUIT) -> Verifier:
+    """The contract that verifies terminal proofs, from the pinned keys of the proof chain and its generated circuit."""
+    try:
+        described = read_circuit_file(circuit.read_text(encoding="utf-8"))
+        terminal_key = int(pinned["terminal"], 16).to_bytes(32)
+        last, steps = (
+            tuple((int(digest, 16), int(root, 16)) for digest, root in pinned[name].values())
+            for name in ("last", "base")
+        )
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        raise PinnedKeysError(f"the pinned keys of the proof chain cannot be read: {error}") from error
+    if described.key_digest != terminal_key:
+        raise PinnedKeysError("the terminal circuit's file describes another key than the pinned one")
+    return Verifier(load_artifact("StarkVerifier"), terminal_key, last, steps, described.description)
 
 
 def deploy_house(
@@ -139,7 +172,8 @@ def deploy_house(
     is_embedded: bool,
     judge: Verifier | None = None,
 ) -> House:
-    """Deploy practice dollars, a verifier and the clearing house; unless told otherwise, the one that refuses all."""
+    """Deploy practice dollars, a verifier, exits and the clearing house; by default all proofs are refused."""
+    from web3.types import Nonce
     from web3.utils.address import get_create_address
 
     deployer = parties.governor
@@ -155,9 +189,11 @@ def deploy_house(
         return str(address)
 
     first_block = web3.eth.block_number
-    token, verifier = deployed(load_artifact("PracticeToken")), deployed(judge.artifact)
+    arguments = (judge.description,) if judge.description else ()
+    token, verifier = deployed(load_artifact("PracticeToken")), deployed(judge.artifact, *arguments)
     account: Any = deployer.address
-    expected = str(get_create_address(account, web3.eth.get_transaction_count(account)))
+    expected = str(get_create_address(account, Nonce(web3.eth.get_transaction_count(account) + 1)))
+    exits = deployed(load_artifact("Exits"), expected)
     began = int(web3.eth.get_block("latest")["timestamp"])
     house = House(web3.eth.chain_id, expected, token, began, first_block, is_embedded)
     settings = {
@@ -165,9 +201,11 @@ def deploy_house(
         "governor": deployer.address,
         "sequencer": parties.sequencer,
         "verifier": verifier,
+        "exits": exits,
         "terminalKey": judge.terminal_key,
+        "lastKeys": list(judge.last_keys),
         "version": DATA_VERSION,
-        "baseKey": judge.base_key,
+        "stepKeys": list(judge.step_keys),
         "genesisRoot": genesis_word(house.genesis()),
         "genesisTime": began,
         "oracles": list(parties.oracles),

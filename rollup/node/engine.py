@@ -97,12 +97,11 @@ class _OpenBatch:
     leaves_after: dict[LeafIndex, Leaf] = field(default_factory=dict)
     load: BatchLoad = field(default_factory=BatchLoad)
 
-    def note(self, events: tuple[Event, ...]) -> None:
-        """Remember what a step changed and what its claims add to the batch's data."""
+    def note(self, events: tuple[Event, ...], state: State) -> None:
+        """Remember what a step that left this state changed and what its claims add to the batch's data."""
         for event in events:
-            self.load.note(event)
+            self.load.note(event, state)
             for change in event.changes:
-                self.load.note_leaf(change, is_first=change.index not in self.leaves_before)
                 self.leaves_before.setdefault(change.index, change.before)
                 self.leaves_after[change.index] = change.after
             if event.claims:
@@ -118,8 +117,8 @@ class _OpenBatch:
         self.records.append(outcome.record)
         self.spelled += spelled
         self.length += len(spelled)
-        self.load.note_record(type(transaction), is_trade=isinstance(transaction, Trade))
-        self.note(outcome.events)
+        self.load.note_record(type(transaction))
+        self.note(outcome.events, outcome.state)
         return spelled
 
 
@@ -135,10 +134,17 @@ class _Met:
 class Engine:
     """State, book and open batch; `sequence` counts the inputs that were taken."""
 
-    def __init__(self, state: State, check: VerifiedSignatures, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        state: State,
+        check: VerifiedSignatures,
+        limits: Limits | None = None,
+        batch_limits: BatchLimits | None = None,
+    ) -> None:
         self.state = state
         self.check = check
         self.limits = limits or Limits()
+        self.batch_limits = batch_limits or BatchLimits()
         self.book = OrderBook()
         self.seen: dict[tuple[AccountId, SlotIndex], OrderNumber] = {}
         self.sequence = 0
@@ -167,6 +173,11 @@ class Engine:
     def has_no_room(self, limits: BatchLimits) -> bool:
         """Say whether the open batch needs nearly all that a proof has room for."""
         return self._open is not None and is_full(self._open.load, limits, self._open.length)
+
+    def _is_provable(self, outcome: Outcome) -> bool:
+        """Whether the open batch can still be proved with this in it."""
+        batch = self._batch()
+        return batch.load.has_room_for(outcome.events, outcome.state, self.batch_limits, batch.length)
 
     def seen_number(self, account: AccountId, slot: SlotIndex) -> int:
         """The largest order number a slot has seen, or minus one."""
@@ -325,6 +336,9 @@ class Engine:
         if isinstance(outcome, Rejection):
             rejection = maker_rejection(self.state, maker.signed, lots, ORDER_TAG, self.check)
             return Attempt.TAKER_UNFIT if rejection is None else Attempt.MAKER_UNFIT
+        if not self._is_provable(outcome):
+            # An order of very many fills: what is left of it leaves the book, which it would else stand across.
+            return Attempt.TAKER_UNFIT
         buy_from, sell_from = (maker, taker) if buyer_is_maker else (taker, maker)
         source = Source(buy_from.sequence, sell_from.sequence, buyer_is_maker, lots)
         met.spelled.append(self._batch().add(trade, outcome, source))
@@ -366,6 +380,8 @@ class Engine:
         outcome = apply_transaction(self.state, entry.transaction, self.check)
         if isinstance(outcome, Rejection):
             return outcome
+        if not self._is_provable(outcome):
+            return Refusal.BUSY
         spelled = batch.add(entry.transaction, outcome, Source(self.sequence + 1))
         self.state = outcome.state
         departed = self._expire(entry.time) + self._drop_dead(outcome)
@@ -399,10 +415,11 @@ class Engine:
             entry.items,
             word_bytes(BatchHeader) + items,
         )
-        batch.load.items = len(entry.items)
-        batch.note((event,))
+        for queued in entry.items:
+            batch.load.note_item(queued.item, before)
+        batch.note((event,), before)
         for outcome in served:
-            batch.note(outcome.events)
+            batch.note(outcome.events, outcome.state)
         self._open, self.state = batch, current
         departed = self._expire(entry.time)
         for outcome in served:

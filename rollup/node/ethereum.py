@@ -10,28 +10,36 @@ from __future__ import annotations
 
 import re
 from ast import literal_eval
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from threading import RLock
-from time import time
+from time import perf_counter, time
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from eth_account.signers.local import LocalAccount
 from eth_typing import ChecksumAddress
+from hexbytes import HexBytes
 from requests.exceptions import RequestException
 from web3 import EthereumTesterProvider, HTTPProvider, Web3
 from web3.contract.contract import ContractFunction
+from web3.exceptions import TimeExhausted, TransactionNotFound
 from web3.types import RPCEndpoint, RPCResponse, TxReceipt, Wei
 
 from prover.hash.keccak import keccak256
 from rollup.node.storage import StorageError, open_database
 from rollup.units import Time
+from verifier_contracts import refusal
 
 TRANSACTION_GAS: Final = 16_000_000
 """Below the 16,777,216 that Ethereum allows a transaction; asking for an estimate costs the embedded chain seconds."""
+
+TRANSACTION_BYTES: Final = 128 * 1024
+"""Ordinary nodes pass on no signed transaction of so many bytes; the embedded chain would take it."""
 
 BLOCK_GAS: Final = 60_000_000
 
@@ -39,6 +47,9 @@ FEE_PER_GAS: Final = 10**10
 """What the embedded chain's transactions offer; a real one is asked for its price."""
 
 RECEIPT_SECONDS: Final = 180.0
+
+REMEMBERED: Final = 1000
+"""Transactions of which it is kept what they took."""
 
 EMBEDDED_ACCOUNTS: Final = 20
 """Prefunded accounts of the embedded chain; their keys are public."""
@@ -62,12 +73,38 @@ class EthereumError(Exception):
     """Ethereum does not answer, or does not do what it was asked; one line for a person."""
 
 
+class UnminedError(EthereumError):
+    """A transaction was sent and is in no block yet."""
+
+    def __init__(self, name: str, sent: bytes) -> None:
+        super().__init__(f"{name} was sent as 0x{sent.hex()} and is not mined yet")
+        self.sent = sent
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a transaction that was mined took."""
+
+    name: str
+    """Of the function that was called."""
+    seconds: float
+    """Until its receipt was there."""
+    bytes: int
+    """Of the signed transaction."""
+    gas: int
+
+
 class Ethereum:
     """Somebody else's node, by its URL."""
+
+    is_gas_free = False
+    """Whether a transaction that fails costs nobody anything."""
 
     def __init__(self, web3: Web3) -> None:
         self.web3 = web3
         self.fee_per_gas: int | None = None
+        self.sent: deque[Sent] = deque(maxlen=REMEMBERED)
+        """The newest transactions that were sent through here and mined."""
         self._newest_time = 0
 
     @classmethod
@@ -98,8 +135,13 @@ class Ethereum:
         request = {"to": function.address, "data": function._encode_transaction_data(), "value": value}
         return self._sent(signer, request, gas, function.fn_name)
 
-    def refuse_failure(self, signer: str, function: ContractFunction, value: int = 0) -> None:
-        """Ask what a call would do, and say why it would fail: one that is sent and reverts costs gas all the same."""
+    def refuse_failure(
+        self, signer: str, function: ContractFunction, value: int = 0, errors: Sequence[Any] = ()
+    ) -> None:
+        """Ask what a call would do, and say why it would fail: one that is sent and reverts costs gas all the same.
+
+        `errors` are those of contracts that this one calls.
+        """
         try:
             function.call(
                 {"from": cast(ChecksumAddress, signer), "value": Wei(value), "gas": TRANSACTION_GAS}
@@ -108,7 +150,7 @@ class Ethereum:
             raise
         except Exception as error:
             # The embedded chain's backend raises classes of its own.
-            reason = revert_reason(error, function.contract_abi)
+            reason = revert_reason(error, [*(function.contract_abi or ()), *errors])
             if reason is None:
                 raise
             raise RevertedError(f"the contract refuses {function.fn_name}: {reason}") from error
@@ -129,12 +171,30 @@ class Ethereum:
             "maxPriorityFeePerGas": min(price, 10**9),
             "type": 2,
         }
-        sent = self.send_raw(bytes(signer.sign_transaction(fields).raw_transaction))
-        receipt = self.web3.eth.wait_for_transaction_receipt(sent, timeout=RECEIPT_SECONDS)
+        raw = bytes(signer.sign_transaction(fields).raw_transaction)
+        if len(raw) >= TRANSACTION_BYTES:
+            raise EthereumError(
+                f"{name} would be a transaction of {len(raw):,} bytes;"
+                f" ordinary nodes take fewer than {TRANSACTION_BYTES:,}"
+            )
+        began = perf_counter()
+        sent = self.send_raw(raw)
+        try:
+            receipt = self.web3.eth.wait_for_transaction_receipt(sent, timeout=RECEIPT_SECONDS)
+        except TimeExhausted as error:
+            raise UnminedError(name, bytes(sent)) from error
         if receipt["status"] != 1:
             raise EthereumError(f"{name} was reverted in block {receipt['blockNumber']}")
+        self.sent.append(Sent(name, perf_counter() - began, len(raw), int(receipt["gasUsed"])))
         self.look_at_clock()
         return receipt
+
+    def is_waiting(self, sent: bytes) -> bool:
+        """Say whether a transaction that was sent still waits for its block; one that was forgotten does not."""
+        try:
+            return self.web3.eth.get_transaction(HexBytes(sent)).get("blockNumber") is None
+        except TransactionNotFound:
+            return False
 
     def send_raw(self, raw: bytes) -> Any:
         """Send a signed transaction; its hash is returned."""
@@ -177,7 +237,9 @@ def revert_reason(error: Exception, abi: Any) -> str | None:
             continue
         types = [each["type"] for each in part["inputs"]]
         if keccak256(f"{part['name']}({','.join(types)})".encode())[:4].hex() == found[1].lower():
-            values = decode(types, bytes.fromhex(found[2]))
+            values = list(decode(types, bytes.fromhex(found[2])))
+            if part["name"] == refusal.ERROR:
+                values = [refusal.reason_of(int(number)) for number in values]
             return f"{part['name']}({', '.join(map(str, values))})"
     return text if "revert" in text else None
 
@@ -204,6 +266,8 @@ class _OneAtATime(EthereumTesterProvider):
 
 class EmbeddedChain(Ethereum):
     """A chain of our own, one block a transaction."""
+
+    is_gas_free = True
 
     def __init__(self, path: Path, *, start_time: int | None = None) -> None:
         # By name, because the package ships no types; and late, because importing it takes a second.

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from rollup.instruments import SeriesId, group_of, kind_of, strike_of
 from rollup.node.effects import Effects, Fill, SealedBatch
 from rollup.node.feed import News
 from rollup.node.order_book import OrderBook
 from rollup.node.storage import Stage, StoredBatch
 from rollup.units import BatchNumber, Price, Side, Time
+
+CLAIMS_AT: Final = 24
+"""Where the header of a batch's data counts the claims: `rollup/README.md` has the table."""
 
 
 def series_fields(series: SeriesId) -> dict[str, object]:
@@ -55,6 +60,11 @@ def root_text(root: tuple[int, ...] | None) -> str | None:
     return None if root is None else "0x" + b"".join(element.to_bytes(4) for element in root).hex()
 
 
+def claim_count(published: bytes) -> int:
+    """How many claims a batch's data ends with, by its header."""
+    return int.from_bytes(published[CLAIMS_AT : CLAIMS_AT + 2])
+
+
 def batch_news(sealed: SealedBatch, root: tuple[int, ...] | None, stage: Stage) -> News:
     """A batch that was closed."""
     return {
@@ -63,6 +73,7 @@ def batch_news(sealed: SealedBatch, root: tuple[int, ...] | None, stage: Stage) 
         "time": int(sealed.batch.time),
         "transactions": len(sealed.batch.transactions),
         "bytes": len(sealed.published),
+        "claim_count": claim_count(sealed.published),
         "root": root_text(root),
         "stage": stage.value,
     }
@@ -76,6 +87,7 @@ def open_batch_news(number: BatchNumber, time: Time, transactions: int, length: 
         "time": int(time),
         "transactions": transactions,
         "bytes": length,
+        "claim_count": 0,
         "root": None,
         "stage": "open",
     }
@@ -89,6 +101,7 @@ def stored_batch_news(stored: StoredBatch) -> News:
         "time": int(stored.time),
         "transactions": stored.transactions,
         "bytes": len(stored.published),
+        "claim_count": claim_count(stored.published),
         "root": root_text(stored.root),
         "stage": stored.stage.value,
     }

@@ -16,6 +16,7 @@ from rollup.node.background import BackgroundProver, ProvingSettings
 from rollup.node.bridge import Bridge, BridgeSettings
 from rollup.node.chain_rpc import serve_chain
 from rollup.node.ethereum import EmbeddedChain, Ethereum
+from rollup.node.proofs import ProofShelf
 from rollup.node.sequencer import Sequencer, SequencerSettings
 from rollup.node.server import LOOPBACK, ServerSettings, port_of, serve
 from rollup.node.storage import DataDirectory
@@ -73,15 +74,20 @@ async def run_node(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    bridge = Bridge(venue.ethereum, venue.contract, venue.sequencer_key, settings.bridge)
+    bridge = Bridge(
+        venue.ethereum, venue.contract, venue.sequencer_key, settings.bridge, shelf=ProofShelf(path)
+    )
     sequencer = Sequencer(DataDirectory(path), venue.genesis, venue.ethereum, bridge, settings.sequencer)
     runners = []
     beside: list[asyncio.Task[None]] = []
     try:
         await sequencer.start()
+        sequencer.describe_ethereum = bridge.describe
         if settings.proving is not None:
             checkpoints = sequencer.directory.checkpoints
-            prover = BackgroundProver(path, checkpoints, settings.proving, sequencer.tell_of_batch)
+            prover = BackgroundProver(
+                path, checkpoints, settings.proving, sequencer.tell_of_batch, bridge.accepted
+            )
             sequencer.prover = prover
             beside.append(asyncio.create_task(prover.run(), name="prover"))
             beside[-1].add_done_callback(_note_end)

@@ -53,6 +53,7 @@ def _schemas() -> Json:
         "time": _WHOLE,
         "transactions": _WHOLE,
         "bytes": _WHOLE,
+        "claim_count": _WHOLE,
         "root": _NULLABLE_TEXT,
         "stage": _TEXT,
     }
@@ -116,6 +117,7 @@ def _schemas() -> Json:
             batch=_WHOLE,
             root=_NULLABLE_TEXT,
             restart=_NULLABLE_TEXT,
+            ethereum={"type": ["object", "null"]},
             proving={"type": ["object", "null"]},
         ),
         "Parameters": _of(

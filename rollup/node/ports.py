@@ -28,14 +28,6 @@ class QueueSource(Protocol):
         ...
 
 
-class Prover(Protocol):
-    """Proves a batch; the command line hands in the one that knows the circuits."""
-
-    def prove_batch(self, before: State, batch: Batch) -> bytes:
-        """Give the proof as the contract takes it; takes long and runs in a thread of its own."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Attested:
     """A validity proof of a batch that was made and verified."""

@@ -3,7 +3,7 @@
 The governor's actions wait for a timelock of more than two weeks, on a practice chain too, because the contract is the
 real one. So the chain begins in the past: it is deployed and everything is proposed there, the clock is moved to today,
 and what was proposed is executed.
-All its keys are public, its dollars are worth nothing, and nothing on it is proved.
+All its keys are public, and its dollars are worth nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from enum import IntEnum
 from time import time
 from typing import TYPE_CHECKING, Any, Final
 
-from rollup.node.deployment import House, Parties, Terms, contract_at, deploy_house
+from rollup.node.deployment import House, Parties, Terms, Verifier, contract_at, deploy_house
 from rollup.node.ethereum import EmbeddedChain, Ethereum
 from rollup.units import MICRO, OptionKind
 
@@ -105,25 +105,26 @@ def practice_parties(chain: EmbeddedChain) -> Parties:
     return Parties(chain.account(GOVERNOR), chain.account(SEQUENCER).address, oracles)
 
 
-def begin_practice(chain: EmbeddedChain, today: int) -> House:
+def begin_practice(chain: EmbeddedChain, today: int, judge: Verifier | None = None) -> House:
     """Deploy and list on a fresh embedded chain that began `HEAD_START_SECONDS` ago."""
     parties = practice_parties(chain)
     with chain.before_its_time():
-        house = deploy_house(chain, parties, TERMS, is_embedded=True)
+        house = deploy_house(chain, parties, TERMS, is_embedded=True, judge=judge)
         contract = contract_at(chain, "ClearingHouse", house.contract)
         list_market(chain, contract, parties.governor, today - LISTING_SECONDS, chain.travel)
     return house
 
 
-def begin_elsewhere(ethereum: Ethereum, operator: LocalAccount, today: int) -> tuple[House, bool]:
+def begin_elsewhere(
+    ethereum: Ethereum, operator: LocalAccount, today: int, judge: Verifier | None = None
+) -> tuple[House, bool]:
     """Deploy on somebody else's development chain, and list the market if that chain lets its clock be moved.
 
     The operator is governor, sequencer and only oracle.
     """
     terms = Terms(oracle_threshold=1, oracle_faults=0)
-    house = deploy_house(
-        ethereum, Parties(operator, operator.address, [operator.address]), terms, is_embedded=False
-    )
+    parties = Parties(operator, operator.address, [operator.address])
+    house = deploy_house(ethereum, parties, terms, is_embedded=False, judge=judge)
     contract = contract_at(ethereum, "ClearingHouse", house.contract)
     if house.genesis_time + terms.timelock >= today or not _can_travel(ethereum):
         return house, False

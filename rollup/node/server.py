@@ -134,6 +134,7 @@ class Api:
             "batch": int(sequencer.engine.state.system.batch_number),
             "root": root_text(sequencer.root),
             "restart": sequencer.restart.describe() if sequencer.restart else None,
+            "ethereum": sequencer.describe_ethereum() if sequencer.describe_ethereum else None,
             "proving": sequencer.prover.describe() if sequencer.prover else None,
         }
         return web.json_response(body, status=503 if failure else 200)
@@ -151,6 +152,7 @@ class Api:
             ("waiting", sequencer.waiting),
             ("listeners", len(sequencer.feed)),
             ("batches_without_proof", sequencer.prover.behind if sequencer.prover else 0),
+            ("batches_not_joined", sequencer.prover.unjoined if sequencer.prover else 0),
         ):
             sequencer.metrics.gauge(name, value)
         return web.Response(text=sequencer.metrics.text(), content_type="text/plain")

@@ -6,12 +6,20 @@ What is not known is verified on the spot: forgetting costs time and never chang
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Final
 
+from rollup.admission import message_of
 from rollup.authority import Signature, SignatureCheck, TradingKey
-from rollup.schnorr import SecretKey, SignatureSuite
+from rollup.batch import Batch
+from rollup.fields import is_in_range
+from rollup.outcome import RuleBrokenError, Transaction
+from rollup.schnorr import SecretKey, SepticSchnorr, SignatureSuite
 from rollup.schnorr_batch import SignedMessage, sign_many, verify_many
+from rollup.state import State
+from rollup.transactions import TAGS, CancelOrders, RegisterKey, Trade, Transfer, Withdrawal
+from rollup.units import AccountId
 
 Statement = tuple[TradingKey, tuple[int, ...]]
 """What a signature says: whose word, and which."""
@@ -59,6 +67,52 @@ class VerifiedSignatures:
 def verified_together(signed: Sequence[SignedMessage]) -> list[bool]:
     """Verify many signatures at once; the numbers are anybody's, so each answer stands alone."""
     return [refusal is None for refusal in verify_many(signed).refusals]
+
+
+def verified_for(state: State, batch: Batch) -> VerifiedSignatures:
+    """A check that knows the signatures of a whole batch, verified together before its transactions are applied.
+
+    Which key an account has by then is guessed: the last one that the batch's queue items name, or the one it had.
+    Where the guess is wrong a signature is verified when it is met: nothing is assumed.
+    """
+    deployment = state.system.deployment
+    registered = dict(_registered_keys(batch))
+    messages = []
+    for account, tag, signed, signature in _signed_parts(batch.transactions):
+        holder = state.account(account)
+        key = registered.get(account, holder.key if holder is not None else None)
+        if key is not None and is_in_range(signed):
+            elements = message_of(deployment, key.suite, account, tag, signed)
+            messages.append(SignedMessage(key, elements, signature))
+    check = VerifiedSignatures(SepticSchnorr(), remembered=max(1, len(messages)))
+    for message, is_valid in zip(messages, verified_together(messages), strict=True):
+        if is_valid:
+            check.remember(*message)
+    return check
+
+
+def _registered_keys(batch: Batch) -> Iterator[tuple[AccountId, TradingKey]]:
+    """The keys that a batch's queue items name, whether or not the rules take them."""
+    for queued in batch.items:
+        if isinstance(queued.item, RegisterKey):
+            # Elements that are not canonical name no key; the rules say so when they meet them.
+            with suppress(RuleBrokenError):
+                yield AccountId(queued.item.account), queued.item.new_key()
+
+
+def _signed_parts(
+    transactions: Iterable[Transaction],
+) -> Iterator[tuple[AccountId, int, object, Signature]]:
+    """Who signed what, under which tag."""
+    for transaction in transactions:
+        tag = TAGS[type(transaction)]
+        if isinstance(transaction, Trade):
+            for one in (transaction.buy, transaction.sell):
+                yield one.order.account, tag, one.order, one.signature
+        elif isinstance(transaction, Transfer):
+            yield transaction.sender, tag, transaction, transaction.signature
+        elif isinstance(transaction, Withdrawal | CancelOrders):
+            yield transaction.account, tag, transaction, transaction.signature
 
 
 def load_kernels() -> None:

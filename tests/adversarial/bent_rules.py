@@ -15,9 +15,9 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmarks.clearing_workload import DAY, plain
-from circuits import batch, compressions, keys, poseidon, range_check, signature
+from circuits import batch, keys, poseidon, range_check, signature
 from circuits.buses import COMPRESS, SPONGE
-from circuits.shapes import batch_circuit, preprocessed
+from circuits.shapes import kinds_of_rows, preprocessed
 from circuits.witness import BatchWitness, follow_batch, lay_out
 from prover.air.inspect import inspect
 from prover.field.koalabear import decode, encode
@@ -120,13 +120,13 @@ def laid_with_signatures(*transactions: Transaction) -> BatchWitness:
     heights |= {batch.NAME: batch.LOG_HEIGHT, range_check.NAME: range_check.LOG_HEIGHT}
     heights[keys.NAME] = max(heights[keys.NAME], keys.LOG_BLOCK)
     heights[signature.NAME] = max(heights[signature.NAME], signature.LOG_BLOCK)
-    return lay_out(followed, Heights(heights), batch_circuit().tables, preprocessed(), threads=1)
+    return lay_out(followed, Heights(heights), kinds_of_rows(), preprocessed(), threads=1)
 
 
 def signature_reasons(witness: BatchWitness) -> set[str]:
     """What is wrong with all tables; what hashes the two hash tables would refuse."""
-    hashed = (poseidon.NAME, compressions.NAME)
-    tables = [table for table in batch_circuit().tables if table.name not in hashed]
+    hashed = (poseidon.NAME,)
+    tables = [table for table in kinds_of_rows() if table.name not in hashed]
     traces = {table.name: witness.traces[table.name] for table in tables}
     publics = witness.statement.elements
     found = inspect(tables, traces, publics, preprocessed=preprocessed(), is_montgomery=True)

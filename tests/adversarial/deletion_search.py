@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 
 import numpy as np
 
+from prover.air.table import Scope
+from prover.field.koalabear import PRIME
 from tests.adversarial.deletion_sites import Frees, Site
-from tests.adversarial.deletions import Deletion, Forged, Ground, Rule, twins_of
+from tests.adversarial.deletions import ELSEWHERE, Deletion, Forged, Ground, Rule, twins_of
 
 
 def interesting_rows(ground: Ground, most: int) -> list[int]:
@@ -65,6 +68,9 @@ def search(
                         else ("interaction", deletion.index)
                     )
                     forged = site.told(small[key], deletion) if key in small else None
+                if forged is None and deletion.kind == "range look-up" and rows == 1 and repairs:
+                    at = site.alias(rule)
+                    forged = None if at is None else site.told(at, deletion)
                 if forged is not None:
                     found[deletion] = forged
             missing = [one for one in wanted if one.kind == "constraint" and one not in found]
@@ -74,6 +80,44 @@ def search(
                 if twins[one.index] in repaired:
                     found[one] = site.told(repaired[twins[one.index]], one)
     return found
+
+
+def shifted_columns(grounds: Sequence[Ground], wanted: Sequence[Deletion]) -> dict[Deletion, Forged]:
+    """Constraints that alone break when a whole column is one larger: where a numbering begins.
+
+    Messages may move, as elsewhere: those at the other end would be numbered alike.
+    """
+    found: dict[Deletion, Forged] = {}
+    for ground in grounds:
+        table, height = ground.table, ground.trace.shape[1]
+        twins = twins_of(table, ground.publics)
+        for column, name in enumerate(table.main_names):
+            trace = ground.trace.copy()
+            trace[column] = (trace[column] + 1) % PRIME
+            planes = replace(ground, trace=trace).planes()
+            broken = {
+                number
+                for number, one in enumerate(table.constraints)
+                if planes[number][rows_of(one.scope, height)].any()
+            }
+            classes = {twins[number] for number in broken}
+            for one in wanted:
+                if one.kind == "constraint" and one not in found and classes == {twins[one.index]}:
+                    found[one] = Forged(one, ELSEWHERE, 0, (f"{name}, all rows",), ())
+    return found
+
+
+def rows_of(scope: Scope, height: int) -> slice:
+    """The rows on which a constraint has to hold."""
+    match scope:
+        case Scope.FIRST_ROW:
+            return slice(1)
+        case Scope.LAST_ROW:
+            return slice(height - 1, height)
+        case Scope.TRANSITION:
+            return slice(height - 1)
+        case _:
+            return slice(height)
 
 
 def _rule(site: Site, deletion: Deletion, twins: Sequence[int]) -> Rule:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from prover.air.expression import Cell, CellKind
 from prover.air.table import Scope
 from prover.air.tape import Sources
-from prover.field.koalabear import PRIME, decode, encode
+from prover.field.koalabear import PRIME, Montgomery, decode, encode
 from tests.adversarial.deletions import ALONE, ELSEWHERE, Deletion, Forged, Ground, Rule
 from tests.adversarial.field_lines import Numbers, directions, product, rank, reduce_rows, row_basis, solve
 
@@ -29,14 +29,16 @@ NEWTON_STEPS: Final = 3
 ORDERS_TRIED: Final = 3
 DIRECTIONS_TRIED: Final = 6
 MOST_CELLS: Final = 40
-FLAGS_TRIED: Final = 16
-PAIRS_TRIED: Final = 300
+FLAGS_TRIED: Final = 28
+PAIRS_TRIED: Final = 1_500
 CLASSES_REPAIRED: Final = 12
+ALIAS_BITS: Final = (8, 14, 16)
+MOST_DRIVERS: Final = 3
+MOST_PAIRS: Final = 20_000
 """Bounds of the search a site: what it does not find within them is listed as not found."""
 LANES: Final = 1024
 _TWELFTH: Final = pow(12, PRIME - 2, PRIME)
 _STENCIL: Final = ((1, 8), (-1, -8), (2, -1), (-2, 1))
-"""Twelve times the derivative at zero of any polynomial of degree four."""
 """Twelve times the derivative at zero of any polynomial of degree four."""
 
 
@@ -92,14 +94,23 @@ class Site:
             for side, one in enumerate((window, (window + 1) % height)):
                 pair[:, :, side] = of_row.get(one, trace[:, one : one + 1])
             flat = np.ascontiguousarray(encode(pair.reshape(columns, 2 * count)))
+            fixed = self._fixed(window, count)
             periodic = [
                 encode(np.array([column.values[window % len(column.values)]], np.int64))
                 for column in table.periodic
             ]
             out = np.empty((ground.tape.planes, 2 * count), np.uint32)
-            ground.tape.run(Sources(flat, None, periodic=periodic), publics, out, threads=1)
+            ground.tape.run(Sources(flat, fixed, periodic=periodic), publics, out, threads=1)
             answers.append(decode(out[:, : 2 * used : 2]).astype(np.int64))
         return np.stack(answers)
+
+    def _fixed(self, window: int, count: int) -> Montgomery | None:
+        """The preprocessed columns of a window, once for each lane."""
+        known = self.ground.preprocessed
+        if known is None:
+            return None
+        following = (window + 1) % known.shape[1]
+        return np.ascontiguousarray(np.tile(encode(known[:, [window, following]]), (1, count)))
 
     def values(self, lanes: Numbers) -> Numbers:
         """Every equation's left side, (equations, lanes); messages as they are, not what they should be."""
@@ -307,6 +318,46 @@ class Site:
                         found[one] = at
                         break
         return found
+
+    def alias(self, rule: Rule) -> Numbers | None:
+        """A range look-up broken alone: its value moved by a power of two, and up to two other cells by that or by one.
+
+        So limbs lend to each other: what one has too much, the next one and a carry make up for.
+        """
+        own = np.flatnonzero(rule.own & self.is_range)
+        if not own.size:
+            return None
+        drivers = np.flatnonzero((self.slope[own] != 0).any(axis=0))
+        steps = [sign * (1 << bits) for bits in ALIAS_BITS for sign in (1, -1)]
+        cells = range(len(self.cells))
+        spoken = self.is_message | self.is_count
+        for driver in drivers[:MOST_DRIVERS]:
+            for step in steps:
+                others = [(cell, move) for move in (1, -1, step, -step) for cell in cells]
+                at = self.honest.copy()
+                at[driver] = (at[driver] + step) % PRIME
+                # Which cells could repair what this has broken: those that some broken rule reads.
+                broken = self.broken(self.values(at[:, None]))[:, 0] & ~spoken & ~rule.own
+                reads = (self.slope[broken] != 0).any(axis=0)
+                near = [one for one in others if reads[one[0]] and one[0] != driver]
+                changes: list[tuple[Place, ...]] = [(), *((one,) for one in near)]
+                changes += [pair for pair in combinations(near, 2) if pair[0][0] != pair[1][0]]
+                # A second repair may be of what the first one breaks.
+                changes += [
+                    (one, other) for one in near for other in others if other[0] not in {driver, one[0]}
+                ][:MOST_PAIRS]
+                for start in range(0, len(changes), LANES):
+                    some = changes[start : start + LANES]
+                    lanes = np.repeat(at[:, None], len(some), axis=1)
+                    for lane, change in enumerate(some):
+                        for cell, sign in change:
+                            lanes[cell, lane] = (lanes[cell, lane] + sign) % PRIME
+                    wrong = self.broken(self.values(lanes)) & ~spoken[:, None]
+                    alone = wrong[rule.own].any(axis=0) & ~wrong[~rule.own].any(axis=0)
+                    if alone.any():
+                        answer: Numbers = lanes[:, int(np.flatnonzero(alone)[0])]
+                        return answer
+        return None
 
     def small_changes(self, twins: Sequence[int]) -> dict[tuple[str, int], Numbers]:
         """Rules that some change of one cell, or of up to three flags, breaks alone; messages may move.

@@ -72,6 +72,8 @@ class Ground:
     """Buses whose messages only have to be small."""
     answered: frozenset[str]
     """Buses on which some table answers as often as it is asked."""
+    preprocessed: Numbers | None = None
+    """What the key fixes, canonical, (columns, height)."""
 
     @cached_property
     def tape(self) -> Tape:
@@ -84,7 +86,8 @@ class Ground:
         periodic = [encode(np.array(column.values, np.int64)) for column in self.table.periodic]
         publics = {Cell(CellKind.PUBLIC, place): value for place, value in enumerate(self.publics)}
         main = np.ascontiguousarray(encode(trace))
-        self.tape.run(Sources(main, None, periodic=periodic), publics, out, threads=1)
+        fixed = None if self.preprocessed is None else np.ascontiguousarray(encode(self.preprocessed))
+        self.tape.run(Sources(main, fixed, periodic=periodic), publics, out, threads=1)
         return decode(out).astype(np.int64)
 
     def deletions(self) -> list[Deletion]:

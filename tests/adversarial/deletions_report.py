@@ -12,8 +12,9 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import cache
+from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
@@ -24,13 +25,16 @@ from circuits import batch, shapes
 from circuits.statement import PUBLIC_NAMES
 from circuits.witness import BatchWitness
 from prover.air.builder import AirBuilder
-from prover.air.expression import Cell, CellKind, Expression, read
+from prover.air.expression import Cell, CellKind, Expression, cells_of, read
 from prover.air.table import Table
 from prover.field.koalabear import decode
-from tests.adversarial.deletion_search import search
+from tests.adversarial.batch_lies import CHEATS
+from tests.adversarial.deletion_search import search, shifted_columns
 from tests.adversarial.deletions import Deletion, Forged, Ground, twins_of
+from tests.adversarial.implied import Rules
 from tests.circuits import test_extreme_batches as extremes
 from tests.circuits.histories import RecordingHouse, told
+from tests.circuits.refusals import FORGERIES
 from tests.circuits.whole_batches import LIMITS, laid_out, quick_tables
 
 ROOT: Final = Path(__file__).parents[2]
@@ -50,14 +54,24 @@ STORIES: Final = (
 )
 """Batches in which something happens in every table."""
 
-WINDOWS: Final = ((1, 4, 0), (2, 2, 0), (4, 1, 0), (1, 1, 8))
+WINDOWS: Final = ((1, 4, 0), (2, 2, 0), (4, 1, 0), (1, 4, 60))
 """How many neighbouring rows are unknown, on how many places of a trace, and how many repairs are tried there."""
 
 TRACES: Final = 2
 """The fullest traces of a table are searched."""
 
-REASONS: Final[dict[tuple[str, str], str]] = {}
-"""Constraints that say nothing of their own: table, name, why."""
+REASONS: Final[dict[tuple[str, str], str]] = {
+    ("batch", r"range look-up: send 3 on sixteen bits"): (
+        "the upper limb of the queue's start is the end's less a carry, and the end's is looked up"
+    ),
+    ("batch", r"range look-up: send 5 on sixteen bits"): (
+        "the upper limb of the queue's end is the start's and a carry, and the start's is looked up"
+    ),
+    ("orders", r"range look-up: send 11 on sixteen bits"): (
+        "the highest limb of an expiry is the time's and a borrow, and the batch looks the time's up"
+    ),
+}
+"""Rules that say nothing of their own: table, pattern of kind and name, why."""
 
 
 @cache
@@ -74,7 +88,7 @@ def witnesses() -> tuple[BatchWitness, ...]:
 
 @cache
 def _answered() -> frozenset[str]:
-    tables = shapes.batch_circuit().tables
+    tables = shapes.kinds_of_rows()
     return frozenset(one.bus.name for table in tables for one in table.interactions if one.weight == 0)
 
 
@@ -95,6 +109,11 @@ def batch_with_statement() -> Table:
     air = StatementAsCells(batch.NAME, PUBLIC_NAMES)
     batch.constrain(air)
     return air.build()
+
+
+def searched_tables() -> tuple[Table, ...]:
+    """Tables whose traces are filled for the search."""
+    return quick_tables()
 
 
 def _batch_grounds() -> list[Ground]:
@@ -143,6 +162,30 @@ def named_in_tests() -> frozenset[str]:
     return frozenset(found for text in texts for found in re.findall(r'"([^"\n]{8,})"', text))
 
 
+FORGING_MODULES: Final = (
+    "tests.circuits.test_cancellations",
+    "tests.circuits.test_fills",
+    "tests.circuits.test_group_settlements",
+    "tests.circuits.test_orders",
+    "tests.circuits.test_trades",
+    "tests.circuits.test_transfers",
+    "tests.circuits.test_withdrawals",
+    "tests.adversarial.test_batch_money_and_margin",
+    "tests.adversarial.test_batch_queue",
+    "tests.adversarial.test_batch_state",
+    "tests.adversarial.test_batch_trading",
+)
+
+
+@cache
+def forged_alone() -> dict[str, str]:
+    """What refuses some registered forgery all by itself, by the forgery: taken away, that forgery is accepted."""
+    for module in FORGING_MODULES:
+        import_module(module)
+    found = {one: forgery.name for forgery in FORGERIES for one in forgery.broken if len(forgery.broken) == 1}
+    return found | {one: cheat.name for cheat in CHEATS for one in cheat.reasons if len(cheat.reasons) == 1}
+
+
 def verdict(
     grounds: Sequence[Ground], deletion: Deletion, found: dict[Deletion, Forged], twins: Sequence[int]
 ) -> dict[str, Any]:
@@ -156,30 +199,69 @@ def verdict(
             said |= {"noticed_by": "says the same as another", "other": first}
     elif deletion.kind in {"message", "answer"} and leaves_honest_unbalanced(grounds, deletion):
         said |= {"noticed_by": "an honest batch does not balance"}
+    elif deletion.kind == "constraint" and deletion.name in forged_alone():
+        said |= {"noticed_by": "a registered forgery", "other": forged_alone()[deletion.name]}
     elif deletion.name.split(",")[0] in named_in_tests() or deletion.name in named_in_tests():
-        said |= {"noticed_by": "a forgery of the tests"}
-    elif (deletion.table, deletion.name) in REASONS:
-        said |= {"noticed_by": "redundant", "reason": REASONS[deletion.table, deletion.name]}
+        said |= {"noticed_by": "a test by its name"}
+    elif reason_of(deletion):
+        said |= {"noticed_by": "redundant, with a reason", "reason": reason_of(deletion)}
     elif deletion.kind == "constraint" and twins[deletion.index] != deletion.index:
         # Alone it is redundant; whether its class is noticed, the first of the class says.
         said |= {"noticed_by": "says the same as another"}
     else:
-        said |= {"noticed_by": "nothing found"}
+        others = (
+            implied_by(grounds[0].table, deletion.index, twins) if deletion.kind == "constraint" else None
+        )
+        said |= (
+            {"noticed_by": "nothing found"}
+            if others is None
+            else {"noticed_by": "implied by others", "others": others}
+        )
     return said
+
+
+@cache
+def _rules(table: Table) -> Rules:
+    return Rules(table)
+
+
+def implied_by(table: Table, number: int, twins: Sequence[int]) -> list[str] | None:
+    """Rules of the table that leave no choice but keeping this one."""
+    same = [other for other, first in enumerate(twins) if first == twins[number]]
+    return _rules(table).implying(number, same)
+
+
+def reason_of(deletion: Deletion) -> str | None:
+    """Why a rule says nothing of its own, where that was argued by hand."""
+    for (table, pattern), reason in REASONS.items():
+        if table == deletion.table and re.fullmatch(pattern, f"{deletion.kind}: {deletion.name}"):
+            return reason
+    return None
+
+
+def reads_its_neighbours(table: Table) -> bool:
+    """Whether some rule reads two rows at once; otherwise several unknown rows are no more than one."""
+    said = [value for one in table.interactions for value in (*one.values, one.count)]
+    cells = cells_of([*(one.polynomial for one in table.constraints), *said])
+    return any(cell.row_offset for cell in cells)
 
 
 def judge(name: str) -> tuple[str, list[dict[str, Any]]]:
     """Take away everything of a table."""
-    (table,) = (one for one in quick_tables() if one.name == name)
+    (table,) = (one for one in searched_tables() if one.name == name)
     grounds = grounds_of(table)
     wanted = grounds[0].deletions()
     # What an honest batch sends is missed at once; the search for its cells only says how.
     hard = [one for one in wanted if one.kind not in {"message", "answer"}]
     found = search(grounds[:1], [one for one in wanted if one not in hard], most=1)
     for rows, most, repairs in WINDOWS:
+        if rows > 1 and not reads_its_neighbours(table):
+            continue
         left = [one for one in hard if one not in found]
         if left:
             found |= search(grounds[:TRACES], left, rows=rows, most=most, repairs=repairs)
+    left = [one for one in hard if one not in found]
+    found |= shifted_columns(grounds[:1], left)
     twins = twins_of(grounds[0].table, grounds[0].publics)
     return name, [verdict(grounds, one, found, twins) for one in wanted]
 
@@ -189,9 +271,7 @@ def summary(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     every = [one for found in tables.values() for one in found]
     return {
         "command": "python -m tests.adversarial.deletions_report",
-        "tables_not_searched": [
-            table.name for table in shapes.batch_circuit().tables if table.name not in tables
-        ],
+        "tables_not_searched": [table.name for table in shapes.kinds_of_rows() if table.name not in tables],
         "deletions": len(every),
         "by_kind": dict(sorted(Counter(one["kind"] for one in every).items())),
         "noticed_by": dict(sorted(Counter(one["noticed_by"] for one in every).items())),
@@ -203,6 +283,8 @@ def summary(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
         "tables": {
             name: {
                 "noticed_by": dict(sorted(Counter(one["noticed_by"] for one in found).items())),
+                "implied": {one["name"]: one["others"] for one in found if "others" in one},
+                "reasons": {one["name"]: one["reason"] for one in found if "reason" in one},
                 "free_cells": {
                     one["name"]: one["cells"] for one in found if one["noticed_by"].startswith("free cells")
                 },
@@ -213,19 +295,25 @@ def summary(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
 
 
 def main(names: Sequence[str]) -> int:
-    """Judge tables in two processes, the widest first."""
-    chosen = [table for table in quick_tables() if not names or table.name in names]
-    chosen.sort(key=lambda table: -len(table.main_names) * len(table.constraints))
+    """Judge tables in two processes, the narrowest first: what is found is written down as it comes."""
+    chosen = [table for table in searched_tables() if not names or table.name in names]
+    chosen.sort(key=lambda table: len(table.main_names) * len(table.constraints))
     answers: dict[str, list[dict[str, Any]]] = {}
+    told_all: dict[str, Any] = {}
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        for name, found in pool.map(judge, [table.name for table in chosen]):
-            answers[name] = found
-            sys.stderr.write(f"{name}: {dict(Counter(one['noticed_by'] for one in found))}\n")
-    told_all = summary({table.name: answers[table.name] for table in quick_tables() if table.name in answers})
+        running = [pool.submit(judge, table.name) for table in chosen]
+        for done in as_completed(running):
+            name, answers_of = done.result()
+            answers[name] = answers_of
+            sys.stderr.write(f"{name}: {dict(Counter(one['noticed_by'] for one in answers_of))}\n")
+            told_all = summary(
+                {one.name: answers[one.name] for one in searched_tables() if one.name in answers}
+            )
+            if not names:
+                # A search that is ended early has said which tables it did not come to.
+                RESULTS.write_text(json.dumps(told_all, indent=1) + "\n", encoding="utf-8")
     if names:
         sys.stdout.write(json.dumps(told_all, indent=1) + "\n")
-    else:
-        RESULTS.write_text(json.dumps(told_all, indent=1) + "\n", encoding="utf-8")
     return 0
 
 

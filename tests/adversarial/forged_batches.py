@@ -8,10 +8,10 @@ from unittest.mock import patch
 
 import numpy as np
 
-from circuits import batch, compressions, demand, poseidon, witness
+from circuits import batch, demand, poseidon, witness
 from circuits.buses import COMPRESS, SPONGE
 from circuits.machine import follow_batch
-from circuits.shapes import SHAPES, batch_circuit, preprocessed
+from circuits.shapes import kinds_of_rows, preprocessed
 from circuits.statement import PUBLIC_NAMES
 from circuits.witness import Followed
 from prover.air.inspect import inspect
@@ -19,15 +19,15 @@ from prover.field.koalabear import PRIME, Montgomery, decode, encode
 from tests.circuits.loose_ends import broken, untrue_hashes
 from tests.circuits.story import Chapter
 
-HASHES = {poseidon.NAME, compressions.NAME}
+HASHES = {poseidon.NAME}
 """Not inspected, because they are slow: what is asked of them is computed instead."""
 
-FIXED_HEIGHTS = {"range check": 16, "batch": 0, "poseidon": 0, "compressions": 0}
+FIXED_HEIGHTS = {"range check": 16, "batch": 0, "poseidon": 0}
 
 SPARE_ROWS = {"signatures": 128, "keys": 4, "tree": 64}
 """For leaves that only the cheat touches; in most tables one dead row is enough."""
 
-TABLES = {table.name: table for table in batch_circuit().tables}
+TABLES = {table.name: table for table in kinds_of_rows()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class SmallShape:
 def shape_of(followed: Followed) -> SmallShape:
     """The heights that a batch needs."""
     heights = {}
-    for name in SHAPES[0].log_heights:
+    for name in TABLES:
         rows = followed.needed.get(name, 0) + SPARE_ROWS.get(name, 1)
         heights[name] = FIXED_HEIGHTS[name] if name in FIXED_HEIGHTS else (rows - 1).bit_length()
     return SmallShape(heights)
@@ -88,7 +88,7 @@ class Forged:
 
     def wrong(self) -> set[str]:
         """Why it is refused: broken constraints, buses that do not balance, hashes that are not true."""
-        tables = [table for table in batch_circuit().tables if self._is_used(table.name)]
+        tables = [table for table in kinds_of_rows() if self._is_used(table.name)]
         columns = preprocessed()
         demand.write_counts(
             tables,
@@ -118,11 +118,8 @@ def laid_out(
     with (
         patch.object(witness, "_batch_row", lambda of: row(honest_row(of))),
         patch.object(poseidon, "fill", lambda *_, **__: (no_trace, [])),
-        patch.object(compressions, "fill", lambda *_, **__: no_trace),
         # They are counted when the last lie is told.
         patch.object(demand, "write_counts", lambda *_, **__: None),
     ):
-        made = witness.lay_out(
-            followed, shape_of(followed), batch_circuit().tables, preprocessed(), threads=1
-        )
+        made = witness.lay_out(followed, shape_of(followed), kinds_of_rows(), preprocessed(), threads=1)
     return Forged(list(made.statement.elements), made.traces, made.needed)

@@ -16,6 +16,7 @@ from prover.domain import Domain
 from prover.errors import ProofRefused, Reason
 from prover.field.koalabear import GENERATOR, PRIME, Montgomery, decode, encode
 from prover.fri.prover import FoldedWord, domain_points, fold_word, interpolate_final, mix_word
+from prover.merkle import MixedTree
 from prover.parameters import Grinding, StarkParameters, SuiteName
 from prover.progress import Stages, silent
 from prover.stark.circuit import Circuit
@@ -25,7 +26,7 @@ from prover.stark.number_arithmetic import NumberArithmetic, NumberChallenger
 from prover.stark.numbers import Number, Quintic, canonical, invert
 from prover.stark.proof import OpenedMatrix, Proof
 from prover.stark.prover import Proved, Proving
-from prover.stark.proving_key import Commitment, ProvingKey, make_proving_key
+from prover.stark.proving_key import AnyCommitment, Commitment, ProvingKey, make_proving_key
 from prover.stark.shape import EXTENSION_DEGREE
 from prover.stark.verifier import Challenges, Verification
 from prover.stark.verify import check_shape, lift_proof, verify_messages
@@ -378,7 +379,7 @@ def with_cell(trace: Montgomery, column: int, row: int, value: int) -> Montgomer
     return changed
 
 
-def recommit(run: Proving, commitment: Commitment, extended: Sequence[Montgomery]) -> Commitment:
+def recommit(run: Proving, commitment: AnyCommitment, extended: Sequence[Montgomery]) -> Commitment:
     """The commitment to other values of the same shape."""
     matrices = tuple(np.ascontiguousarray(matrix) for matrix in extended)
-    return Commitment(commitment.phase, matrices, type(commitment.tree).commit(run.suite, matrices, 1))
+    return Commitment(commitment.phase, matrices, MixedTree.commit(run.suite, matrices, 1))

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from circuits.shapes import batch_circuit
+from circuits.shapes import kinds_of_rows
 from tests.adversarial.deletion_search import search
 from tests.adversarial.deletions import Deletion, Forged, twins_of
 from tests.adversarial.deletions_report import RESULTS, grounds_of, judge, summary, verdict
@@ -81,7 +81,7 @@ def test_the_written_summary_is_what_the_search_finds() -> None:
 
 def test_the_summary_counts_what_it_searched() -> None:
     kept = json.loads(RESULTS.read_text(encoding="utf-8"))
-    named = [table.name for table in batch_circuit().tables]
+    named = [table.name for table in kinds_of_rows()]
     assert sorted([*kept["tables"], *kept["tables_not_searched"]]) == sorted(named)
     assert sum(kept["noticed_by"].values()) == kept["deletions"] == sum(kept["by_kind"].values())
     unnoticed = sum(map(len, kept["nothing_found"].values()))

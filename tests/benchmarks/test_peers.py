@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from benchmarks import peers_bench
 from benchmarks.peers import packages
 from benchmarks.peers.children import complaint, run_limited
-from benchmarks.peers.programs import CIRCUIT
+from benchmarks.peers.programs import HASHES, SIGNATURES, PeerProgram
 
 PARENT_OF_A_SLEEPER = """
 import pathlib, subprocess, sys, time
@@ -173,8 +173,28 @@ def test_the_figures_are_printed_with_what_they_can_be_compared_for() -> None:
     assert "different permutations of comparable use" in peers_bench.STATEMENT
 
 
-def test_the_circuit_takes_its_length_in_one_place() -> None:
-    assert CIRCUIT.count("LENGTH") == 1
+@pytest.mark.parametrize("program", [HASHES, SIGNATURES], ids=lambda program: program.name)
+def test_a_circuit_takes_its_length_in_one_place(program: PeerProgram) -> None:
+    assert program.circuit.count("LENGTH") == 1
+    assert program.publics(7) == (7 if program is SIGNATURES else 1)
+
+
+def test_a_signature_costs_its_share_of_the_median_warm_proof() -> None:
+    summary = peers_bench.summarise(measured(), 4, SIGNATURES)
+    assert summary["signatures_proved"] == 12
+    assert summary["signatures_per_second"] == 1
+    assert summary["seconds_per_signature"] == 1
+    peer = summary | {
+        "signatures_per_proof": 4,
+        "constraints": 17_000,
+        "setup_seconds": 90.0,
+        "versions": packages.PACKAGES | {"circom": "2.2.3"},
+    }
+    lines = peers_bench.describe_signatures(peer)
+    assert lines[-1] == "  signatures a second 1.00"
+    assert peers_bench.describe_signatures({"skipped": "npm is not on this machine"}) == [
+        "signatures of circom and snarkjs skipped: npm is not on this machine"
+    ]
 
 
 def test_a_program_over_its_time_ends_with_all_that_it_started(tmp_path: Path) -> None:

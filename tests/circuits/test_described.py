@@ -8,7 +8,7 @@ import pytest
 
 from circuits.buses import WIRES
 from circuits.described import blocks
-from circuits.shapes import batch_circuit
+from circuits.shapes import kinds_of_rows
 from prover.air.bus import Direction
 
 README = Path("circuits/README.md")
@@ -25,7 +25,7 @@ def test_the_readme_says_what_the_circuit_is(name: str) -> None:
 
 def test_every_bus_is_sent_and_received_by_the_tables_that_the_wiring_names() -> None:
     ends: dict[tuple[str, Direction], set[str]] = {}
-    for table in batch_circuit().tables:
+    for table in kinds_of_rows():
         for interaction in table.interactions:
             ends.setdefault((interaction.bus.name, interaction.direction), set()).add(table.name)
     for wire in WIRES:

@@ -7,15 +7,17 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from circuits.archived import follow_archived
+from circuits.shelved import UnusableStepsError, join_steps, kept_base, kept_step
 from circuits.verifying import verification_key
 from prover.stark.encoding import Reader, read_heading
 from prover.stark.verify import verify
 from rollup.node.archive import Archive
-from rollup.node.proofs import ProofShelf
+from rollup.node.proofs import ProofReport, ProofShelf, StepReport
 from rollup.node.sequencer import Sequencer
 from rollup.node.storage import StorageError
 from rollup.rebuild import rebuild_batch
@@ -77,23 +79,67 @@ def test_a_state_that_is_not_the_batchs_own_is_noticed(folder: Path) -> None:
         replace(third, before=second.before).tree(empty_tree())
 
 
-@pytest.mark.long
-def test_the_process_proves_what_it_is_asked_for(folder: Path) -> None:
-    finished = subprocess.run(
+def process(folder: Path) -> subprocess.Popen[str]:
+    """A prover's process, as a node starts it."""
+    return subprocess.Popen(
         [sys.executable, "-m", "circuits.proving_process", str(folder)],
-        input="2\n9\n",
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         text=True,
         cwd=HOME,
-        check=True,
     )
-    said = [json.loads(line) for line in finished.stdout.splitlines()]
-    (proved,) = [line["proved"] for line in said if "proved" in line]
-    assert [line["failed"] for line in said if "failed" in line] == [f"there is no batch 9 in {folder}"]
+
+
+def answer(running: subprocess.Popen[str], line: str) -> dict[str, Any]:
+    """What becomes of one line; the stages on the way are left out."""
+    assert running.stdin is not None and running.stdout is not None
+    running.stdin.write(f"{line}\n")
+    running.stdin.flush()
+    while "stage" in (said := json.loads(running.stdout.readline())):
+        pass
+    return dict(said)
+
+
+def test_the_process_says_in_a_line_what_cannot_be_proved_and_ends_with_its_node(folder: Path) -> None:
+    with process(folder) as running:
+        assert answer(running, "prove 9") == {"failed": f"there is no batch 9 in {folder}"}
+        assert answer(running, "join 8 9") == {"unusable": [8, 9]}
+        assert running.stdin is not None
+        running.stdin.write("prove 1\n")
+        running.stdin.close()
+        assert running.wait(60) == 0
+    assert not ProofShelf(folder).has(1)
+
+
+@pytest.mark.long
+def test_the_process_proves_batches_and_joins_them_for_the_contract(folder: Path) -> None:
+    """Base proofs, first steps and one terminal proof, as a node asks for them; the contract's side is not here."""
+    asked = ["prove 2", "prove 3", "prove 9", "join 2 3", "join 1 2"]
+    with process(folder) as running:
+        said = [answer(running, line) for line in asked]
+    assert [next(iter(line)) for line in said] == ["seconds", "seconds", "failed", "seconds", "unusable"]
+    assert said[2]["failed"] == f"there is no batch 9 in {folder}"
+    assert said[4]["unusable"] == [1]
     shelf = ProofShelf(folder)
-    report = shelf.report(2)
-    assert report is not None
-    assert report.seconds == proved["seconds"]
     content = shelf.path(2).read_bytes()
     statement = read_heading(Reader(content)).statement
     assert verify(verification_key(content), statement, content).security.minimum >= 100
+    kept = kept_base(shelf, 2)
+    assert kept is not None and kept.statement.elements == statement
+    report = shelf.terminal_after(1)
+    assert report is not None and (report.first, report.last) == (2, 3)
+    assert report.provable_bits >= 100
+    assert report.proof_bytes == shelf.terminal_path(2, 3).stat().st_size
+
+
+def test_what_other_circuits_made_is_not_used(tmp_path: Path) -> None:
+    shelf = ProofShelf(tmp_path)
+    assert kept_base(shelf, 1) is None
+    assert kept_step(shelf, 1) is None
+    shelf.keep(b"not a proof", ProofReport(1, 1.0, 11, 100.0, "small", "a preset"))
+    assert kept_base(shelf, 1) is None
+    for spelled in (b"", b"{}\n", b'{"shape": "tiny", "words": []}\nproof'):
+        shelf.keep_step(spelled, StepReport(1, 1.0, len(spelled), 100.0))
+        assert kept_step(shelf, 1) is None
+    with pytest.raises(UnusableStepsError, match=r"the first steps of batches \[1, 2\] cannot be used"):
+        join_steps(tmp_path, 1, 2)

@@ -17,7 +17,7 @@ from unittest import mock
 import numpy as np
 from numpy.typing import NDArray
 
-from circuits import compressions, poseidon, range_check, shapes, signature
+from circuits import poseidon, range_check, shapes, signature
 from circuits.buses import COMPRESS, DIGEST_PLACE, FOURTEEN_BITS, SIXTEEN_BITS, SPONGE, TWO_BYTES
 from circuits.poseidon import PARAMETERS
 from circuits.witness import BatchWitness, follow_batch, lay_out
@@ -32,7 +32,7 @@ from rollup.schnorr import key_elements
 from rollup.state_tree import StateTree
 from tests.circuits.story import Chapter
 
-SLOW: Final = (signature.NAME, poseidon.NAME, compressions.NAME, range_check.NAME)
+SLOW: Final = (signature.NAME, poseidon.NAME, range_check.NAME)
 """Tables that are not filled; their answers are computed here instead."""
 
 LIMITS: Final = {SIXTEEN_BITS: 1 << 16, FOURTEEN_BITS: 1 << 14, TWO_BYTES: 1 << 8}
@@ -57,7 +57,7 @@ class Heights:
 @cache
 def quick_tables() -> tuple[Table, ...]:
     """The tables that are filled."""
-    return tuple(table for table in shapes.batch_circuit().tables if table.name not in SLOW)
+    return tuple(table for table in shapes.kinds_of_rows() if table.name not in SLOW)
 
 
 @cache
@@ -78,7 +78,6 @@ def laid_out(told: Chapter, room: int = 0) -> BatchWitness:
     with ExitStack() as stack:
         for name, answer in (
             ("signature", nothing),
-            ("compressions", nothing),
             ("poseidon", (nothing, nothing)),
         ):
             stack.enter_context(mock.patch(f"circuits.{name}.fill", return_value=answer))

@@ -14,7 +14,8 @@ import click
 import pytest
 
 import cli
-from cli import BadInput, LazyCommand, LazyGroup, Refused, clearing, main, read_input
+from cli import LazyCommand, LazyGroup, clearing, main
+from rollup.commands.terminal import BadInput, Refused, progress_on_stderr, read_limited
 
 WITHOUT_HEAVY_PACKAGES = """
 import sys
@@ -183,18 +184,18 @@ def test_a_lazy_group_finds_nothing_under_an_unknown_name() -> None:
 def test_input_is_read_whole_up_to_its_limit(tmp_path: Path) -> None:
     path = tmp_path / "input"
     path.write_bytes(b"12345")
-    assert read_input(path, 5) == b"12345"
+    assert read_limited(path, 5) == b"12345"
     with pytest.raises(BadInput) as refusal:
-        read_input(path, 4)
+        read_limited(path, 4)
     assert refusal.value.message == f"'{path}' is longer than 4 bytes, the most that such a file can have"
 
 
 def test_input_that_is_absent_or_a_folder_is_bad_input(tmp_path: Path) -> None:
     with pytest.raises(BadInput) as absent:
-        read_input(tmp_path / "absent", 5)
+        read_limited(tmp_path / "absent", 5)
     assert absent.value.message == f"cannot read '{tmp_path / 'absent'}': No such file or directory"
     with pytest.raises(BadInput) as folder:
-        read_input(tmp_path, 5)
+        read_limited(tmp_path, 5)
     assert folder.value.message == f"cannot read '{tmp_path}': Is a directory"
 
 
@@ -230,7 +231,7 @@ def test_progress_draws_a_bar_on_a_terminal(
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
-    with cli.progress_on_stderr() as progress:
+    with progress_on_stderr() as progress:
         progress("commit", 0.0)
         progress("commit", 1.0)
     out, err = capsys.readouterr()
@@ -241,7 +242,7 @@ def test_progress_draws_a_bar_on_a_terminal(
 def test_progress_logs_where_there_is_no_terminal(
     caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with caplog.at_level("INFO", "clearing"), cli.progress_on_stderr() as progress:
+    with caplog.at_level("INFO", "clearing"), progress_on_stderr() as progress:
         progress("commit", 0.5)
     assert caplog.messages == ["commit: 50 %"]
     assert capsys.readouterr() == ("", "")

@@ -17,7 +17,16 @@ from rollup.client import NotANodeError
 from rollup.commands import keystore as keystore_module
 from rollup.commands import reach as reach_module
 from rollup.commands.keystore import Keystore, Membership, encrypted_trading_key
-from rollup.commands.quantities import AccountName, Dollars, EthereumAddress, Series, Span, dollars
+from rollup.commands.quantities import (
+    AccountName,
+    Dollars,
+    EthereumAddress,
+    Moment,
+    Series,
+    Span,
+    Units,
+    dollars,
+)
 from rollup.commands.reach import Reach, reaching
 from rollup.commands.terminal import (
     BadInput,
@@ -325,6 +334,8 @@ def test_series_spans_addresses_and_names_are_read() -> None:
         (Series(), ("1/3000", "1/3000/x", "70000/1/call", "1/99999999/call", "a/1/call")),
         (Span(), ("0", "1w", "h", "-1s")),
         (EthereumAddress(), ("0x12", address[:-1] + "F", address[2:])),
+        (Units(), ("0", "0.0000001", "-1", "x")),
+        (Moment(), ("tomorrow", "2026-12-25T08:00", "-5", "2026-12-25T08:00:00.5Z", "1e9")),
         (AccountName(), ("", "../x", "a b", "x" * 33, "-x")),
     ):
         for text in texts:
@@ -335,9 +346,8 @@ def test_series_spans_addresses_and_names_are_read() -> None:
 # --------------------------------------------------------------------------------------------------------- endings
 
 
-def test_the_endings_are_those_of_the_entry_point() -> None:
-    assert Refused("x").exit_code == cli.EXIT_REFUSED
-    assert BadInput("x").exit_code == cli.EXIT_BAD_INPUT
+def test_an_ending_has_its_exit_code() -> None:
+    assert (Refused("x").exit_code, BadInput("x").exit_code) == (1, 2)
     assert ending_of(ZeroDivisionError()) is None
 
 

@@ -104,7 +104,7 @@ def test_a_first_start_deploys_and_lists_and_a_later_one_finds_it_again(desk: De
     second = run_until_served(desk)
     assert second.code == 0, second.err
     assert house.contract in second.out
-    assert "none are made; the deployed verifier refuses every proof" in second.out
+    assert "none are made here; the contract at 0x" in second.out
     # What belongs together stays together.
     assert "has a chain of its own" in desk.refused("node", "--l1-rpc", "http://127.0.0.1:9", code=2)
     assert "serves the clearing house" in desk.refused("node", "--contract", "0x" + "11" * 20, code=2)
@@ -117,7 +117,7 @@ def test_a_first_start_deploys_and_lists_and_a_later_one_finds_it_again(desk: De
     path.unlink()
     assert f"{path} is missing, although there is" in desk.refused("node", code=2)
     path.write_text(json.dumps(spelled | {"version": 9}))
-    assert "is of version 9; this program reads version 1" in desk.refused("node", code=2)
+    assert "is of version 9; this program reads version 2" in desk.refused("node", code=2)
     path.write_text("[]")
     assert "does not describe a clearing house" in desk.refused("node", code=2)
 
@@ -133,8 +133,8 @@ def test_a_deployment_that_was_cut_off_is_begun_again(desk: Desk) -> None:
 
 
 def test_a_signal_during_the_start_ends_it(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    def terminated(chain: EmbeddedChain, today: int) -> House:
-        del today
+    def terminated(chain: EmbeddedChain, today: int, judge: object) -> House:
+        del today, judge
         chain.close()
         os.kill(os.getpid(), signal.SIGTERM)
         raise AssertionError("the signal comes first")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cli import EXIT_BAD_INPUT, EXIT_REFUSED, main
+from cli import main
+from rollup.commands.terminal import EXIT_BAD_INPUT, EXIT_REFUSED
 
 Captured = pytest.CaptureFixture[str]
 

@@ -17,7 +17,13 @@ from rollup.transactions import TRANSACTIONS
 from rollup.units import VAULT_CAP, WIDTH_BITS
 from tests.verifier_contracts.vault_bench import DOUBLES
 from verifier_contracts.artifact import ARTIFACTS, COMPILER, ROOM, SOURCES, load_artifact, source_digest
-from verifier_contracts.compile import TEST_SOURCES, compile_all, is_npm_available
+from verifier_contracts.compile import (
+    TEST_SOURCES,
+    compile_all,
+    compiled_files,
+    is_npm_available,
+    settings_of,
+)
 
 MAX_CODE_BYTES = 24_576
 """EIP-170."""
@@ -25,7 +31,7 @@ MAX_CODE_BYTES = 24_576
 MAX_INITIAL_CODE_BYTES = 49_152
 """EIP-3860."""
 
-CONTRACTS = ("ClearingHouse", "PracticeToken", "RefusingVerifier", "StarkVerifier")
+CONTRACTS = ("ClearingHouse", "Exits", "PoseidonTree", "PracticeToken", "RefusingVerifier", "StarkVerifier")
 
 
 @pytest.mark.skipif(
@@ -34,7 +40,7 @@ CONTRACTS = ("ClearingHouse", "PracticeToken", "RefusingVerifier", "StarkVerifie
 )
 def test_the_artifacts_are_what_the_compiler_makes() -> None:
     expected = compile_all()
-    committed = {path for folder in (ARTIFACTS, DOUBLES) for path in folder.glob("*.json")}
+    committed = {path for folder in (ARTIFACTS, DOUBLES) for path in compiled_files(folder)}
     assert {path.name for path in committed} == {path.name for path in expected}
     stale = [path.name for path, text in expected.items() if path.read_text(encoding="utf-8") != text]
     assert stale == [], "run `python -m verifier_contracts.compile`"
@@ -43,16 +49,16 @@ def test_the_artifacts_are_what_the_compiler_makes() -> None:
 def test_the_artifacts_belong_to_these_sources_and_settings() -> None:
     pinned = json.loads(COMPILER.read_text(encoding="utf-8"))
     for folder, digest in ((ARTIFACTS, source_digest()), (DOUBLES, source_digest((SOURCES, TEST_SOURCES)))):
-        for path in folder.glob("*.json"):
+        for path in compiled_files(folder):
             artifact = load_artifact(path.stem, folder)
             assert artifact.source_digest == digest, (
                 f"{path.name}: run `python -m verifier_contracts.compile`"
             )
-            assert (artifact.compiler, artifact.settings) == (pinned["version"], pinned["settings"])
+            assert (artifact.compiler, artifact.settings) == (pinned["version"], settings_of(path.stem))
 
 
 def test_the_committed_contracts_are_these() -> None:
-    assert sorted(path.stem for path in ARTIFACTS.glob("*.json")) == sorted(CONTRACTS)
+    assert [path.stem for path in compiled_files(ARTIFACTS)] == sorted(CONTRACTS)
 
 
 @pytest.mark.parametrize("contract", CONTRACTS)

@@ -14,7 +14,6 @@ from rollup.transactions import Deposit
 from rollup.units import BatchNumber
 from tests.rollup.workbench import make
 from tests.verifier_contracts.vault_bench import (
-    BASE_KEY,
     DIGEST,
     DOLLAR,
     ROOT,
@@ -26,7 +25,6 @@ from tests.verifier_contracts.vault_bench import (
 )
 
 PRIME = 0x7F000001
-SEALED_SLOT = 7
 
 
 @pytest.fixture
@@ -101,7 +99,6 @@ def test_the_statement_binds_everything_that_a_proof_is_about(waiting: House) ->
         4,
         time,
         0,
-        int.from_bytes(BASE_KEY, "big"),
     ]
     assert waiting.call("statement", 1)[4] == ROOT
 
@@ -192,7 +189,9 @@ def test_digests_that_are_not_canonical_are_refused(house: House, place: int) ->
 
 
 def test_the_last_batch_number_is_not_passed(house: House) -> None:
-    full = {SEALED_SLOT: ((1 << 32) - 1) << 32 | int(house.sequencer, 16) << 64}
+    (slot, sealed), (same, sequencer) = house.place("sealedBatch"), house.place("sequencer")
+    assert slot == same
+    full = {slot: ((1 << 32) - 1) << 8 * sealed | int(house.sequencer, 16) << 8 * sequencer}
     refusal = house.refusal(house.begin(house.prepare()), house.sequencer, storage=full)
     assert refusal == "BatchNumbersExhausted()"
 

@@ -9,8 +9,6 @@ from rollup.transactions import Deposit
 from tests.rollup.workbench import make
 from tests.verifier_contracts.vault_bench import DOLLAR, SETTINGS, House, queue_hash
 
-VAULT_SLOT, QUEUE_SLOT = 11, 1
-
 
 def test_a_deposit_opens_an_account_and_queues_what_the_rules_expect(house: House) -> None:
     done = house.send(house.function("deposit", house.bob, 25 * DOLLAR), house.alice)
@@ -71,13 +69,17 @@ def test_an_amount_beyond_every_width_is_refused(house: House) -> None:
 def test_the_last_account_number_is_given_and_no_other(house: House) -> None:
     deposit = house.function("deposit", house.alice, 10 * DOLLAR)
     last = (1 << 24) - 1
-    assert house.refusal(deposit, house.alice, storage={VAULT_SLOT: last << 64}) == "AccountsExhausted()"
-    assert house.refusal(deposit, house.alice, storage={VAULT_SLOT: last - 1 << 64}) == "accepted"
+    slot, byte = house.place("accountCount")
+    assert house.refusal(deposit, house.alice, storage={slot: last << 8 * byte}) == "AccountsExhausted()"
+    assert house.refusal(deposit, house.alice, storage={slot: last - 1 << 8 * byte}) == "accepted"
 
 
 def test_a_full_queue_takes_nothing_more(house: House) -> None:
     deposit = house.function("deposit", house.alice, 10 * DOLLAR)
-    assert house.refusal(deposit, house.alice, storage={QUEUE_SLOT: (1 << 32) - 1}) == "QueueExhausted()"
+    assert (
+        house.refusal(deposit, house.alice, storage={house.place("queueLength")[0]: (1 << 32) - 1})
+        == "QueueExhausted()"
+    )
 
 
 def test_a_deposit_without_allowance_fails_as_a_whole(house: House) -> None:

@@ -20,8 +20,8 @@ from benchmarks.gas import (
 )
 from tests.verifier_contracts.vault_bench import artifact
 
-UNPRICED = {"cancel"}
-"""Entries that only free storage."""
+UNPRICED = {"cancel", "payExit"}
+"""Entries that only free storage, and one that only the exit's contract calls."""
 
 
 @pytest.fixture(scope="module")

@@ -8,12 +8,23 @@ import pytest
 from eth_abi.abi import encode
 from eth_utils.address import to_checksum_address
 
+from prover.hash.keccak import keccak256
 from rollup.transactions import ListGroup, ListSeries, SetParameters
 from tests.rollup.workbench import make
-from tests.verifier_contracts.vault_bench import DAY, DOLLAR, ORACLES, SETTINGS, START, House
+from tests.verifier_contracts.vault_bench import (
+    DAY,
+    DOLLAR,
+    LAST_KEYS,
+    ORACLES,
+    SETTINGS,
+    START,
+    STEP_KEYS,
+    House,
+    Key,
+)
 
 (
-    LIST_GROUP, LIST_SERIES, SET_PARAMETERS, SET_ORACLES, SET_SEQUENCER, SET_GOVERNOR, SET_VERIFIER, SET_BASE_KEY,
+    LIST_GROUP, LIST_SERIES, SET_PARAMETERS, SET_ORACLES, SET_SEQUENCER, SET_GOVERNOR, SET_VERIFIER, SET_STEP_KEYS,
 ) = range(8)  # fmt: skip
 TYPES: dict[int, list[str]] = {
     LIST_GROUP: ["uint16", "uint16", "uint48", "uint32", "uint32", "uint32"],
@@ -22,8 +33,8 @@ TYPES: dict[int, list[str]] = {
     SET_ORACLES: ["address[]", "uint8", "uint8"],
     SET_SEQUENCER: ["address"],
     SET_GOVERNOR: ["address"],
-    SET_VERIFIER: ["address", "bytes32"],
-    SET_BASE_KEY: ["uint16", "bytes32"],
+    SET_VERIFIER: ["address", "bytes32", "(uint256,uint256)[]"],
+    SET_STEP_KEYS: ["uint16", "(uint256,uint256)[]"],
 }
 EXPIRY = START + 100 * DAY
 TERMS = (10_000, DOLLAR, 10_000)
@@ -191,18 +202,54 @@ def test_the_treasury_is_an_account(house: House, treasury: int) -> None:
 # ---------------------------------------------------------------------------------------------------------- roles
 
 
-def test_governor_verifier_and_keys_change_after_notice(house: House) -> None:
-    carried_out(house, SET_VERIFIER, house.carol, b"\7" * 32)
-    assert (house.call("verifier"), house.call("terminalKey")) == (house.carol, b"\7" * 32)
-    carried_out(house, SET_BASE_KEY, 2, b"\5" * 32)
-    assert house.call("baseKey", 2) == b"\5" * 32
+def test_the_governor_changes_after_notice(house: House) -> None:
     carried_out(house, SET_GOVERNOR, house.alice)
     assert house.call("governor") == house.alice
 
 
+def key_hash(key: Key) -> bytes:
+    return keccak256(encode(["uint256", "uint256"], key))
+
+
+def test_a_verifier_its_circuit_and_its_last_steps_change_together(house: House) -> None:
+    old, (gone, _), new = house.call("lastKeySet"), LAST_KEYS, (7, 8)
+    assert house.call("isInKeySet", old, key_hash(gone))
+    done = carried_out(house, SET_VERIFIER, house.carol, b"\7" * 32, [new])
+    assert (house.call("verifier"), house.call("terminalKey")) == (house.carol, b"\7" * 32)
+    current = house.call("lastKeySet")
+    assert house.events(done, "VerifierSet") == [
+        {"verifier": house.carol, "terminalKey": b"\7" * 32, "set": current, "lastKeys": [new]}
+    ]
+    assert [house.call("isInKeySet", current, key_hash(key)) for key in (new, gone)] == [True, False]
+
+
+def test_the_keys_of_a_version_are_replaced_and_withdrawn_together(house: House) -> None:
+    new = [(5, 6), (7, 8)]
+    done = carried_out(house, SET_STEP_KEYS, 2, new)
+    current = house.call("stepKeySet", 2)
+    assert house.events(done, "StepKeysSet") == [{"version": 2, "set": current, "stepKeys": new}]
+    assert all(house.call("isInKeySet", current, key_hash(key)) for key in new)
+    assert not house.call("isInKeySet", current, key_hash(STEP_KEYS[0]))
+    first = house.call("stepKeySet", 1)
+    assert first not in (0, current, house.call("lastKeySet"))
+    carried_out(house, SET_STEP_KEYS, 2, [])
+    assert (house.call("stepKeySet", 1), house.call("stepKeySet", 2)) == (first, 0)
+    # A set is not filled again: the next one is another.
+    carried_out(house, SET_STEP_KEYS, 2, new[:1])
+    again = house.call("stepKeySet", 2)
+    assert again not in (0, first, current)
+    assert not house.call("isInKeySet", again, key_hash(new[1]))
+
+
+def test_no_key_is_spelled_like_an_unused_slot(house: House) -> None:
+    assert refused(house, SET_STEP_KEYS, 2, [(5, 6), (0, 6)]) == "KeyIsZero()"
+    assert refused(house, SET_VERIFIER, house.carol, b"\7" * 32, [(0, 0)]) == "KeyIsZero()"
+    assert house.refused_deployment(stepKeys=[(0, 1)]) == "KeyIsZero()"
+
+
 @pytest.mark.parametrize(
     ("action", "values"),
-    [(SET_SEQUENCER, [NOBODY]), (SET_GOVERNOR, [NOBODY]), (SET_VERIFIER, [NOBODY, bytes(32)])],
+    [(SET_SEQUENCER, [NOBODY]), (SET_GOVERNOR, [NOBODY]), (SET_VERIFIER, [NOBODY, bytes(32), []])],
 )
 def test_no_role_goes_to_nobody(house: House, action: int, values: list[Any]) -> None:
     assert refused(house, action, *values) == "AddressIsZero()"
@@ -266,5 +313,6 @@ def test_a_deployment_begins_with_the_genesis_as_proved_batch_zero(house: House)
     assert (house.call("provedBatch"), house.call("sealedBatch"), house.call("queueLength")) == (0, 0, 0)
     for name in ("queueWindow", "proofDeadline", "exitPeriod", "timelock", "collectionPeriod"):
         assert house.call(name) == SETTINGS[name]
-    assert house.call("baseKey", 1) == SETTINGS["baseKey"]
+    for set_, keys in ((house.call("stepKeySet", 1), STEP_KEYS), (house.call("lastKeySet"), LAST_KEYS)):
+        assert all(house.call("isInKeySet", set_, key_hash(key)) for key in keys)
     assert house.call("token") == house.token.address

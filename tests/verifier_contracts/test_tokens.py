@@ -51,7 +51,7 @@ def test_a_token_that_answers_nothing_is_taken_at_its_balances(deposited: House)
     "entry",
     [
         "append", "begin", "cancel", "claim", "deposit", "execute", "fixPrice", "forceCancelOrders",
-        "forceWithdrawal", "freeze", "postPrice", "propose", "prove", "registerKey", "revertBatches", "seal",
+        "forceWithdrawal", "freeze", "payExit", "postPrice", "propose", "prove", "registerKey", "revertBatches", "seal",
     ],
 )  # fmt: skip
 def test_no_entry_opens_while_a_token_calls_back(deposited: House, entry: str) -> None:
@@ -64,10 +64,11 @@ def test_no_entry_opens_while_a_token_calls_back(deposited: House, entry: str) -
         "deposit": (deposited.alice, 10 * DOLLAR),
         "execute": (0, 0, b""),
         "fixPrice": (0,),
+        "payExit": (deposited.carol, 5),
         "forceCancelOrders": (1,),
         "postPrice": (0, 0, 27, bytes(32), bytes(32)),
         "propose": (0, b""),
-        "prove": (1, b""),
+        "prove": (1, [], (1, 1), b""),
         "registerKey": (0, 0, zeros, zeros),
     }
     message = deposited.function(entry, *arguments.get(entry, ()))._encode_transaction_data()

@@ -14,6 +14,7 @@ from eth_tester import EthereumTester, PyEVMBackend  # type: ignore[import-untyp
 from eth_tester.backends.pyevm.main import EVMSpoofTransaction  # type: ignore[import-untyped]
 from eth_utils.address import to_canonical_address
 from web3 import EthereumTesterProvider, Web3
+from web3.utils.address import get_create_address
 
 from prover.hash.keccak import keccak256
 from rollup.binding import ExtensionElement, evaluate, packed, point_of
@@ -40,14 +41,19 @@ DAY = 86_400
 ROOT = packed(tuple(range(1, 9)))
 DIGEST = packed(tuple(range(11, 19)))
 TERMINAL_KEY = bytes(range(32))
-BASE_KEY = bytes(range(32, 64))
+Key = tuple[int, int]
+STEP_KEYS: list[Key] = [(1001, packed(tuple(range(21, 29)))), (1002, packed(tuple(range(31, 39))))]
+"""Identities of first steps that the first data version may go through: one a shape."""
+LAST_KEYS: list[Key] = [(2001, packed(tuple(range(41, 49)))), (2002, packed(tuple(range(51, 59))))]
 ORACLES = [Signer.from_key(bytes([0] * 31 + [number])) for number in range(101, 106)]
+TERMINAL_WORDS = 138
 KEY_X, KEY_Y = [1, 2, 3, 4, 5, 6, 7], [0, 0x7F000000, 9, 10, 11, 12, 13]
 
 SETTINGS: dict[str, Any] = {
     "terminalKey": TERMINAL_KEY,
+    "lastKeys": LAST_KEYS,
     "version": 1,
-    "baseKey": BASE_KEY,
+    "stepKeys": STEP_KEYS,
     "genesisRoot": ROOT,
     "genesisTime": START - 100,
     "oracles": [oracle.address for oracle in ORACLES],
@@ -82,7 +88,7 @@ def artifact(name: str) -> Artifact:
 def custom_errors() -> dict[bytes, tuple[str, list[str]]]:
     """Names and argument types of all custom errors by selector."""
     found = {}
-    for name in ("ClearingHouse", "RefusingVerifier", "AcceptingVerifier"):
+    for name in ("ClearingHouse", "Exits", "PoseidonTree", "RefusingVerifier", "AcceptingVerifier"):
         for part in artifact(name).abi:
             if part["type"] == "error":
                 types = [each["type"] for each in part["inputs"]]
@@ -129,9 +135,13 @@ class House:
                 self.send(self.token.functions.approve(self.address, 1 << 63), person)
 
     def settings(self, **changed: Any) -> tuple[Any, ...]:
-        """Spell deployment settings in the order of the struct."""
+        """Spell the settings of the next deployment in the order of the struct, with exits that are made for it."""
+        if "exits" not in changed:
+            nonce = self.w3.eth.get_transaction_count(self.governor)
+            self.exits = self.deploy("Exits", get_create_address(self.governor, nonce + 1))  # type: ignore[arg-type]
         values = SETTINGS | {
             "token": self.token.address,
+            "exits": self.exits.address,
             "governor": self.governor,
             "sequencer": self.sequencer,
             "verifier": self.verifier.address,
@@ -157,7 +167,7 @@ class House:
         """Name the error with which a deployment fails."""
         compiled = artifact("ClearingHouse")
         factory = self.w3.eth.contract(abi=compiled.abi, bytecode=compiled.bytecode)
-        built = factory.constructor(self.settings(**changed))
+        built = factory.constructor(self.settings(**({"exits": self.exits.address} | changed)))
         return self._failure({"data": built.data_in_transaction}, self.governor, {})
 
     def send(self, function: Any, sender: str, value: int = 0) -> Any:
@@ -228,10 +238,15 @@ class House:
         backend: Any = self.tester.backend
         return int(backend.get_storage(to_canonical_address(address), slot, "pending"))
 
-    def variable(self, name: str, width: int) -> int:
-        """Read a state variable of the clearing house by its place in the storage layout."""
+    def place(self, name: str) -> tuple[int, int]:
+        """Where a state variable of the clearing house stands: its slot, and the byte in it."""
         (place,) = [each for each in artifact("ClearingHouse").storage if each.split()[1] == name]
         slot, offset = (int(part) for part in place.split()[0].split(":"))
+        return slot, offset
+
+    def variable(self, name: str, width: int) -> int:
+        """Read a state variable of the clearing house by its place in the storage layout."""
+        slot, offset = self.place(name)
         return self.word(self.address, slot) >> 8 * offset & ((1 << 8 * width) - 1)
 
     def balance(self, holder: str) -> int:
@@ -323,21 +338,38 @@ class House:
             changed.get("root", batch.new_root),
         )
 
-    def publish(self, batch: Prepared, cuts: Sequence[int] = ()) -> Any:
+    def publish(self, batch: Prepared, cuts: Sequence[int] = (), version: int = 1) -> Any:
         """Begin, append in pieces cut at the given offsets, and seal."""
-        self.send(self.begin(batch), self.sequencer)
+        self.send(self.begin(batch, version=version), self.sequencer)
         ends = [*cuts, len(batch.published)]
         for start, end in zip([0, *cuts], ends, strict=True):
             self.send(self.function("append", batch.published[start:end]), self.sequencer)
         return self.send(self.function("seal"), self.sequencer)
 
-    def proof(self, number: int) -> bytes:
-        """Make what the accepting verifier accepts."""
-        return encode(["bytes32", "uint256[]"], [TERMINAL_KEY, self.call("statement", number)])
+    def proof(
+        self, first: int, count: int = 1, keys: Sequence[Key] | None = None, last: Key = LAST_KEYS[0]
+    ) -> bytes:
+        """Make what the accepting verifier accepts: the terminal statement, put together once more."""
+        words = [*last]
+        for number, key in zip(range(first, first + count), keys or STEP_KEYS[:1] * count, strict=True):
+            words += [*key, *self.call("statement", number)]
+        words += [0] * (TERMINAL_WORDS - len(words))
+        return encode(["bytes32", "uint256[]"], [TERMINAL_KEY, words])
 
-    def prove(self, number: int) -> Any:
-        """Prove a sealed batch."""
-        return self.send(self.function("prove", number, self.proof(number)), self.stranger)
+    def proving(
+        self,
+        first: int,
+        proof: bytes,
+        count: int = 1,
+        keys: Sequence[Key] | None = None,
+        last: Key = LAST_KEYS[0],
+    ) -> Any:
+        """Bind `prove` for some batches."""
+        return self.function("prove", first, list(keys or STEP_KEYS[:1] * count), last, proof)
+
+    def prove(self, first: int, count: int = 1) -> Any:
+        """Prove sealed batches."""
+        return self.send(self.proving(first, self.proof(first, count), count), self.stranger)
 
     def proved_batch(self, claims: Sequence[tuple[str, int]] = ()) -> Prepared:
         """Publish and prove a batch."""

@@ -6,20 +6,33 @@ import {ClaimTree} from "./ClaimTree.sol";
 import {DataPolynomial} from "./DataPolynomial.sol";
 import {Errors} from "./Errors.sol";
 import {Field} from "./Field.sol";
-import {IVerifier} from "./IVerifier.sol";
-import {Queue} from "./Queue.sol";
+import {KeyIdentity} from "./KeyIdentity.sol";
+import {Memory} from "./Memory.sol";
+import {ProofKeys} from "./ProofKeys.sol";
 
 /// The life of a batch: begun, appended, sealed, proved; or reverted; or voided by a freeze.
 ///
 ///     begin ──► append ... append ──► seal ──► prove          in the order of the numbers
 ///       ▲                               │
 ///       └────────── revertBatches ◄─────┘                     back to the last proved batch
-abstract contract Batches is Queue {
+abstract contract Batches is ProofKeys {
     /// A batch's time may be this many seconds behind the block that seals it.
     uint256 internal constant MAX_TIME_LAG = 1 hours;
 
     /// Where the data of a batch was published: here, in calldata.
     uint256 internal constant DATA_KIND_CALLDATA = 0;
+
+    /// Words of one batch's statement.
+    uint256 internal constant STATEMENT_WORDS = 15;
+
+    /// Batches that one proof can show.
+    uint256 internal constant SLOTS = 8;
+
+    /// A slot of the terminal statement: the key of the batch's first step, and the batch's statement.
+    uint256 internal constant SLOT_WORDS = 2 + STATEMENT_WORDS;
+
+    /// The terminal statement: the key of the last step, and the slots.
+    uint256 internal constant TERMINAL_WORDS = 2 + SLOTS * SLOT_WORDS;
 
     struct Batch {
         /// State root afterwards, as the sequencer says until it is proved.
@@ -61,12 +74,6 @@ abstract contract Batches is Queue {
     uint32 public sealedBatch;
 
     address public sequencer;
-    IVerifier public verifier;
-    bytes32 public terminalKey;
-
-    /// The key of the first recursion step's program by data version; zero where the version is unknown.
-    /// @dev Read when a batch is proved, so that a bad key's batches can never be proved once it is withdrawn.
-    mapping(uint16 version => bytes32) public baseKey;
 
     uint32 public immutable queueWindow;
     uint32 public immutable proofDeadline;
@@ -125,27 +132,35 @@ abstract contract Batches is Queue {
     }
 
     /// What a proof of a sealed batch must show.
-    function statement(uint32 number) public view returns (uint256[] memory words) {
+    function statement(uint32 number) external view returns (uint256[] memory words) {
         require(0 < number && number <= sealedBatch, Errors.BatchNotSealed(number));
+        words = new uint256[](STATEMENT_WORDS);
+        uint256 cursor;
+        assembly ("memory-safe") {
+            cursor := add(words, 32)
+        }
+        _writeStatement(cursor, number);
+    }
+
+    /// Write the statement of a batch to a place of memory that has room for it.
+    function _writeStatement(uint256 cursor, uint32 number) private view {
         Batch storage proving = batches[number];
         Batch storage previous = batches[number - 1];
-        words = new uint256[](16);
-        words[0] = proving.version;
-        words[1] = block.chainid;
-        words[2] = uint160(address(this));
-        words[3] = number;
-        words[4] = previous.newRoot;
-        words[5] = proving.newRoot;
-        words[6] = DATA_KIND_CALLDATA;
-        words[7] = proving.length;
-        words[8] = proving.dataDigest;
-        words[9] = proving.point;
-        words[10] = proving.value;
-        words[11] = previous.queueEnd;
-        words[12] = proving.queueEnd;
-        words[13] = proving.time;
-        words[14] = proving.parametersVersion;
-        words[15] = uint256(baseKey[proving.version]);
+        Memory.set(cursor, 0, proving.version);
+        Memory.set(cursor, 1, block.chainid);
+        Memory.set(cursor, 2, uint160(address(this)));
+        Memory.set(cursor, 3, number);
+        Memory.set(cursor, 4, previous.newRoot);
+        Memory.set(cursor, 5, proving.newRoot);
+        Memory.set(cursor, 6, DATA_KIND_CALLDATA);
+        Memory.set(cursor, 7, proving.length);
+        Memory.set(cursor, 8, proving.dataDigest);
+        Memory.set(cursor, 9, proving.point);
+        Memory.set(cursor, 10, proving.value);
+        Memory.set(cursor, 11, previous.queueEnd);
+        Memory.set(cursor, 12, proving.queueEnd);
+        Memory.set(cursor, 13, proving.time);
+        Memory.set(cursor, 14, proving.parametersVersion);
     }
 
     // ------------------------------------------------------------------------------------------------- batching
@@ -158,7 +173,7 @@ abstract contract Batches is Queue {
         onlySequencer
     {
         // Validate.
-        require(baseKey[version] != 0, Errors.VersionUnknown(version));
+        require(stepKeySet[version] != 0, Errors.VersionUnknown(version));
         require(
             length % 2 == 0 && length >= BatchLayout.HEADER_BYTES && length <= BatchLayout.MAX_DATA_BYTES,
             Errors.DataLengthOutOfRange(length)
@@ -235,17 +250,46 @@ abstract contract Batches is Queue {
         emit BatchSealed(number, closed.newRoot, time, queueEnd, closed.claims, closed.value);
     }
 
-    /// Prove the oldest sealed batch; anyone may.
-    function prove(uint32 number, bytes calldata proof) external nonReentrant whileRunning {
+    /// Prove the oldest sealed batches, up to eight of them at once; anyone may.
+    /// The prover names the first batch, the key of each batch's first step, and the key of the last step.
+    /// Soundness: every other word of the statement comes from here, so what is proved is what was published.
+    function prove(uint32 first, KeyIdentity[] calldata keys, KeyIdentity calldata last, bytes calldata proof)
+        external
+        nonReentrant
+        whileRunning
+    {
         // Validate.
-        uint32 next = provedBatch + 1;
-        require(number == next, Errors.BatchNotNextToProve(number, next));
-        uint256[] memory claimed = statement(number);
-        require(claimed[15] != 0, Errors.VersionUnknown(uint16(claimed[0])));
-        verifier.verify(terminalKey, claimed, proof);
+        uint256 next = uint256(provedBatch) + 1;
+        require(first == next, Errors.BatchNotNextToProve(first, uint32(next)));
+        require(0 < keys.length && keys.length <= SLOTS, Errors.BatchCountOutOfRange(keys.length));
+        uint256 end = next + keys.length;
+        require(end <= uint256(sealedBatch) + 1, Errors.BatchNotSealed(end - 1));
+        require(isInKeySet[lastKeySet][_keyHash(last)], Errors.LastKeyUnknown());
+        // Compute. Slots that are not used stay zero.
+        uint256[] memory words = new uint256[](TERMINAL_WORDS);
+        words[0] = last.digest;
+        words[1] = last.root;
+        uint256 slot;
+        assembly ("memory-safe") {
+            slot := add(words, 96)
+        }
+        for (uint256 number = next; number < end; ++number) {
+            KeyIdentity calldata key = keys[number - next];
+            // Soundness: a key of another data version could read the same bytes as something else.
+            uint16 version = batches[uint32(number)].version;
+            require(isInKeySet[stepKeySet[version]][_keyHash(key)], Errors.StepKeyUnknown(number, version));
+            Memory.set(slot, 0, key.digest);
+            Memory.set(slot, 1, key.root);
+            _writeStatement(slot + 64, uint32(number));
+            slot += 32 * SLOT_WORDS;
+        }
+        verifier.verify(terminalKey, words, proof);
         // Effects.
-        provedBatch = number;
-        emit BatchProved(number, claimed[5], uint32(claimed[12]));
+        provedBatch = uint32(end - 1);
+        for (uint256 number = next; number < end; ++number) {
+            Batch storage proved = batches[uint32(number)];
+            emit BatchProved(uint32(number), proved.newRoot, proved.queueEnd);
+        }
     }
 
     /// Go back to the last proved batch: the sequencer at any time, anyone once a proof is overdue.
@@ -366,12 +410,6 @@ abstract contract Batches is Queue {
 
     function _isOlderThan(uint48 time, uint32 window) private view returns (bool) {
         return block.timestamp > uint256(time) + window;
-    }
-
-    function _setVerifier(address verifier_, bytes32 terminalKey_) internal {
-        require(verifier_ != address(0), Errors.AddressIsZero());
-        verifier = IVerifier(verifier_);
-        terminalKey = terminalKey_;
     }
 
     function _setSequencer(address sequencer_) internal {

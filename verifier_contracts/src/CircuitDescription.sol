@@ -34,11 +34,14 @@ library CircuitDescription {
     uint256 internal constant COMBINERS = 896;
     uint256 internal constant PERIODIC_GROUPS = 928;
     uint256 internal constant PERIODIC_LIST = 960;
-    uint256 internal constant TABLES = 992;
-    uint256 internal constant CONSTRAINT_TAPE = 1024;
-    uint256 internal constant CLAIM_TAPE = 1056;
-    uint256 internal constant TAPE_END = 1088;
-    uint256 internal constant REGISTERS = 1120;
+    uint256 internal constant MESSAGES = 992;
+    uint256 internal constant MESSAGE_TAG = 1024;
+    uint256 internal constant MESSAGE_CHALLENGES = 1056;
+    uint256 internal constant TABLES = 1088;
+    uint256 internal constant CONSTRAINT_TAPE = 1120;
+    uint256 internal constant CLAIM_TAPE = 1152;
+    uint256 internal constant TAPE_END = 1184;
+    uint256 internal constant REGISTERS = 1216;
 
     /// Marks the phase whose root is the key's.
     uint256 internal constant NO_ROOT = 255;

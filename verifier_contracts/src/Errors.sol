@@ -8,6 +8,7 @@ library Errors {
     error TimelockTooShort(uint256 timelock, uint256 required);
     error ProofDeadlineOutOfRange(uint256 deadline);
     error GenesisInFuture(uint48 time);
+    error ExitsOfAnotherHouse(address exits);
     error AddressIsZero();
 
     // Everywhere.
@@ -58,8 +59,12 @@ library Errors {
     error TimeRunsBackwards(uint256 time, uint256 previous);
     error TimeInFuture(uint256 time);
     error TimeTooOld(uint256 time);
-    error BatchNotSealed(uint32 number);
+    error BatchNotSealed(uint256 number);
     error BatchNotNextToProve(uint32 number, uint32 next);
+    error BatchCountOutOfRange(uint256 count);
+    error KeyIsZero();
+    error LastKeyUnknown();
+    error StepKeyUnknown(uint256 number, uint16 version);
     error NothingToRevert();
     error ProofNotOverdue();
     error NothingOverdue();
@@ -70,6 +75,10 @@ library Errors {
     error ClaimProofInvalid();
     error AlreadyClaimed(uint32 number, uint256 index);
     error RecipientRefused(address recipient);
+
+    // Exits.
+    error NotExits(address caller);
+    error NotFrozen();
 
     // Governance.
     error ProposalUnknown(uint256 proposal);

@@ -210,14 +210,29 @@ library Folding {
     }
 
     /// The value of a polynomial with wide coefficients, the constant one first, at a base element.
+    /// Four are taken at a time.
     function evaluate(uint256 coefficients, uint256 count, uint256 x) internal pure returns (uint256) {
         uint256 low;
         uint256 high;
         assembly ("memory-safe") {
             let power := 1
-            for { let end := add(coefficients, shl(6, count)) } lt(coefficients, end) {
-                coefficients := add(coefficients, 64)
-            } {
+            let end := add(coefficients, shl(6, count))
+            for { let whole := sub(end, shl(6, and(count, 3))) } lt(coefficients, whole) {} {
+                low := add(low, mul(power, mload(coefficients)))
+                high := add(high, mul(power, mload(add(coefficients, 0x20))))
+                power := mulmod(power, x, 0x7f000001)
+                low := add(low, mul(power, mload(add(coefficients, 0x40))))
+                high := add(high, mul(power, mload(add(coefficients, 0x60))))
+                power := mulmod(power, x, 0x7f000001)
+                low := add(low, mul(power, mload(add(coefficients, 0x80))))
+                high := add(high, mul(power, mload(add(coefficients, 0xa0))))
+                power := mulmod(power, x, 0x7f000001)
+                low := add(low, mul(power, mload(add(coefficients, 0xc0))))
+                high := add(high, mul(power, mload(add(coefficients, 0xe0))))
+                power := mulmod(power, x, 0x7f000001)
+                coefficients := add(coefficients, 0x100)
+            }
+            for {} lt(coefficients, end) { coefficients := add(coefficients, 64) } {
                 low := add(low, mul(power, mload(coefficients)))
                 high := add(high, mul(power, mload(add(coefficients, 32))))
                 power := mulmod(power, x, 0x7f000001)

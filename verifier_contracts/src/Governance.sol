@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {BatchLayout} from "./BatchLayout.sol";
 import {Errors} from "./Errors.sol";
+import {KeyIdentity} from "./KeyIdentity.sol";
 import {SettlementPrices} from "./SettlementPrices.sol";
 import {Vault} from "./Vault.sol";
 
@@ -22,10 +23,10 @@ abstract contract Governance is Vault, SettlementPrices {
         SetSequencer,
         /// (address governor)
         SetGovernor,
-        /// (address verifier, bytes32 terminalKey)
+        /// (address verifier, bytes32 terminalKey, KeyIdentity[] lastKeys)
         SetVerifier,
-        /// (uint16 version, bytes32 baseKey)
-        SetBaseKey
+        /// (uint16 version, KeyIdentity[] stepKeys)
+        SetStepKeys
     }
 
     struct Proposal {
@@ -118,11 +119,12 @@ abstract contract Governance is Vault, SettlementPrices {
         } else if (action == Action.SetGovernor) {
             _setGovernor(abi.decode(arguments, (address)));
         } else if (action == Action.SetVerifier) {
-            (address verifier_, bytes32 terminalKey_) = abi.decode(arguments, (address, bytes32));
-            _setVerifier(verifier_, terminalKey_);
+            (address verifier_, bytes32 terminalKey_, KeyIdentity[] memory lastKeys) =
+                abi.decode(arguments, (address, bytes32, KeyIdentity[]));
+            _setVerifier(verifier_, terminalKey_, lastKeys);
         } else {
-            (uint16 version, bytes32 key) = abi.decode(arguments, (uint16, bytes32));
-            baseKey[version] = key;
+            (uint16 version, KeyIdentity[] memory stepKeys) = abi.decode(arguments, (uint16, KeyIdentity[]));
+            _setStepKeys(version, stepKeys);
         }
         emit Executed(number, action, arguments);
     }

@@ -57,21 +57,23 @@ library KeccakTree {
         uint256 root
     ) internal pure {
         unchecked {
-            uint256 logSize = segments[0].level;
-            // Nodes that wait for their right sibling, with their layers.
-            uint256 waiting = Memory.allocate(2 * (logSize + 1));
-            uint256 top = waiting;
+            Segment memory leaves = segments[0];
+            uint256 logSize = leaves.level;
+            // Nodes that wait for their right sibling, each behind its layer; below them all a zero.
+            uint256 top = Memory.allocate(2 * (logSize + 1));
             uint256 node;
-            for (uint256 leaf = 0; leaf < ways.count; ++leaf) {
-                uint256 key = Memory.get(ways.keys, leaf);
-                uint256 meeting = Memory.get(ways.meetings, leaf);
+            uint256 keys = ways.keys;
+            uint256 toMeetings = ways.meetings - keys;
+            for (uint256 end = keys + 32 * ways.count; keys < end; keys += 32) {
+                uint256 key = Memory.get(keys, 0);
+                uint256 meeting = Memory.get(keys + toMeetings, 0);
                 uint256 level = logSize;
-                node = row(reading, segments[0]);
+                node = row(reading, leaves);
                 while (true) {
-                    uint256 stop = top == waiting ? 0 : Memory.get(top, 0);
-                    bool stays = meeting > stop;
-                    uint256 goal = stays ? meeting : stop;
-                    node = climb(reading, segments, node, key >> (logSize - level), level, goal);
+                    uint256 goal = Memory.get(top, 0);
+                    bool stays = meeting > goal;
+                    if (stays) goal = meeting;
+                    if (level > goal) node = climb(reading, segments, node, key >> (logSize - level), level, goal);
                     level = goal;
                     if (stays) {
                         top += 64;
@@ -84,10 +86,10 @@ library KeccakTree {
                     node = parent(Memory.get(top, 1), node, level - 1);
                     top -= 64;
                     level -= 1;
-                    node = mixed(reading, segments, node, level);
+                    if (segments.length != 1) node = mixed(reading, segments, node, level);
                 }
             }
-            demand((node ^ root) >> 48 == 0, segments[0].reason);
+            demand((node ^ root) >> 48 == 0, leaves.reason);
         }
     }
 
@@ -101,22 +103,30 @@ library KeccakTree {
         uint256 goal
     ) private pure returns (uint256) {
         unchecked {
+            // A tree of one height is climbed without a pause.
+            if (segments.length == 1) return climbed(node, key, level, goal, siblings(reading, level - goal));
             while (level > goal) {
                 uint256 pause = goal;
                 for (uint256 k = 1; k < segments.length; ++k) {
                     uint256 own = segments[k].level;
                     if (own < level && own > pause) pause = own;
                 }
-                uint256 cursor = reading.cursor;
-                uint256 next = cursor + NODE_BYTES * (level - pause);
-                demand(next <= reading.end, Reason.Truncated);
-                reading.cursor = next;
-                node = climbed(node, key, level, pause, cursor);
+                node = climbed(node, key, level, pause, siblings(reading, level - pause));
                 key >>= level - pause;
                 level = pause;
                 node = mixed(reading, segments, node, level);
             }
             return node;
+        }
+    }
+
+    /// Take so many nodes off the front of what is left to read.
+    function siblings(Reading memory reading, uint256 count) private pure returns (uint256 cursor) {
+        unchecked {
+            cursor = reading.cursor;
+            uint256 next = cursor + NODE_BYTES * count;
+            demand(next <= reading.end, Reason.Truncated);
+            reading.cursor = next;
         }
     }
 

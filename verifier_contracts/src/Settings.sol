@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {KeyIdentity} from "./KeyIdentity.sol";
+
 /// What a clearing house is deployed with.
 struct Settings {
     /// Collateral: six decimals, so that its smallest unit is the micro-dollar of the rules.
@@ -8,10 +10,14 @@ struct Settings {
     address governor;
     address sequencer;
     address verifier;
+    /// Through which people leave after a freeze; deployed before and for this clearing house.
+    address exits;
+    /// The verifier's circuit, and the keys that a last step may have.
     bytes32 terminalKey;
-    /// The first data version, and the base-circuit key that proves it.
+    KeyIdentity[] lastKeys;
+    /// The first data version, and the keys that a first step may have.
     uint16 version;
-    bytes32 baseKey;
+    KeyIdentity[] stepKeys;
     /// The root of the state that names this chain and this contract and holds nothing else.
     uint256 genesisRoot;
     uint48 genesisTime;

@@ -8,6 +8,7 @@ import {Folding} from "./Folding.sol";
 import {IVerifier} from "./IVerifier.sol";
 import {KeccakTree, Reading, Segment, Ways} from "./KeccakTree.sol";
 import {Memory} from "./Memory.sol";
+import {PublicMessages} from "./PublicMessages.sol";
 import {Reason, demand} from "./StarkRefusal.sol";
 import {Transcript, TranscriptHashing} from "./Transcript.sol";
 
@@ -58,7 +59,8 @@ contract StarkVerifier is IVerifier {
         uint256 roots;
         uint256 inverseRoots;
         uint256 point;
-        /// Where the registers of opened values, of claims and of batching powers begin.
+        /// Where the registers of public values, of opened values, of claims and of batching powers begin.
+        uint256 publics;
         uint256 opened;
         uint256 claims;
         uint256 powers;
@@ -169,29 +171,11 @@ contract StarkVerifier is IVerifier {
             // Soundness: this state has absorbed the key's digest, the parameters, the heights and the preprocessed root.
             run.transcript.state = bytes32(d.head(CircuitDescription.TRANSCRIPT_STATE));
             demand(statement.length == d.head(CircuitDescription.STATEMENT_WORDS), Reason.WrongStatementLength);
-            uint256 message;
-            assembly ("memory-safe") {
-                message := add(mload(0x40), 40)
-            }
-            uint256 limbList = d + d.head(CircuitDescription.STATEMENT);
-            uint256 length;
-            for (uint256 k = 0; k < statement.length; ++k) {
-                uint256 word = statement[k];
-                uint256 bits = (limbList + 1).number(1);
-                for (uint256 limbs = limbList.number(1); limbs != 0; --limbs) {
-                    uint256 limb = word & ((1 << bits) - 1);
-                    // Soundness: each word has one spelling in limbs, and what is left of it must be nothing.
-                    demand(limb < Extension.PRIME, Reason.NonCanonicalStatement);
-                    word >>= bits;
-                    fill(run, limb << 204);
-                    assembly ("memory-safe") {
-                        mstore(add(message, length), shl(224, limb))
-                    }
-                    length += 4;
-                }
-                demand(word == 0, Reason.NonCanonicalStatement);
-                limbList += 2;
-            }
+            run.publics = run.filled;
+            (uint256 excess, uint256 length) =
+                spread(statement, d + d.head(CircuitDescription.STATEMENT), run.filled);
+            run.filled += 32 * d.head(CircuitDescription.PUBLIC_VALUES);
+            demand(excess == 0, Reason.NonCanonicalStatement);
             run.transcript.absorbBuilt(TranscriptHashing.STATEMENT, length);
         }
     }
@@ -264,6 +248,7 @@ contract StarkVerifier is IVerifier {
             run.transcript.absorb(TranscriptHashing.OPENINGS, run.openings, VALUE_BYTES * count);
             fillHeights(run);
             fillPeriodic(run);
+            fillFractions(run);
             run.opened = run.filled;
             for (uint256 k = 0; k < count; ++k) {
                 fill(run, Extension.received(run.openings + VALUE_BYTES * k));
@@ -391,6 +376,45 @@ contract StarkVerifier is IVerifier {
         }
     }
 
+    /// Write the limbs of the statement's words as registers, and as the message that binds them behind the free memory
+    /// pointer. Returns what no limb holds, zero if the words are canonical, and the length of the message.
+    function spread(uint256[] calldata statement, uint256 limbList, uint256 values)
+        private
+        pure
+        returns (uint256 excess, uint256 length)
+    {
+        assembly ("memory-safe") {
+            let message := add(mload(0x40), 40)
+            length := message
+            let word := statement.offset
+            for { let end := add(word, shl(5, statement.length)) } lt(word, end) { word := add(word, 32) } {
+                let rest := calldataload(word)
+                let bits := shr(240, mload(limbList))
+                limbList := add(limbList, 2)
+                let limbs := shr(8, bits)
+                bits := and(bits, 0xff)
+                if iszero(rest) {
+                    // Registers are zero already; nothing stands behind the calldata, so this copies zeros.
+                    calldatacopy(message, calldatasize(), shl(2, limbs))
+                    values := add(values, shl(5, limbs))
+                    message := add(message, shl(2, limbs))
+                    continue
+                }
+                for { let mask := sub(shl(bits, 1), 1) } limbs { limbs := sub(limbs, 1) } {
+                    mstore(values, shl(204, and(rest, mask)))
+                    mstore(message, shl(224, and(rest, mask)))
+                    // Soundness: each word has one spelling in limbs, and what is left of it must be nothing.
+                    excess := or(excess, gt(and(rest, mask), 0x7f000000))
+                    values := add(values, 32)
+                    message := add(message, 4)
+                    rest := shr(bits, rest)
+                }
+                excess := or(excess, rest)
+            }
+            length := sub(message, length)
+        }
+    }
+
     /// For each height: the point raised to it, the vanishing polynomial, and the selectors of the first row, the last
     /// row and the rows before the last.
     function fillHeights(Run memory run) private pure {
@@ -449,6 +473,25 @@ contract StarkVerifier is IVerifier {
         }
     }
 
+    /// Sum the fractions of the messages that hold the statement.
+    function fillFractions(Run memory run) private pure {
+        unchecked {
+            uint256 d = run.description;
+            uint256 count = d.head(CircuitDescription.MESSAGES);
+            if (count == 0) return;
+            uint256 challenges = run.registers + 32 * d.head(CircuitDescription.MESSAGE_CHALLENGES);
+            (uint256 sum, uint256 product) = PublicMessages.fractions(
+                run.publics,
+                count,
+                d.head(CircuitDescription.MESSAGE_TAG),
+                Memory.get(challenges, 0),
+                Memory.get(challenges, 1)
+            );
+            fill(run, sum);
+            fill(run, product);
+        }
+    }
+
     /// Draw the positions and put them in the order in which the trees hold their leaves.
     function drawPositions(Run memory run) private pure returns (Leaves memory leaves) {
         unchecked {
@@ -458,20 +501,27 @@ contract StarkVerifier is IVerifier {
                 (d + d.head(CircuitDescription.HEIGHT_LIST)).number(1) + d.head(CircuitDescription.LOG_BLOWUP);
             leaves.logSize = logSize;
             uint256 keys = Memory.allocate(queries);
-            uint256 count = 0;
+            uint256 last = keys;
             for (uint256 query = 0; query < queries; ++query) {
                 uint256 block_ = run.transcript.squeeze(TranscriptHashing.QUERY);
                 uint256 key = reversed(block_ & ((1 << logSize) - 1), logSize);
-                uint256 place = 0;
-                while (place < count && Memory.get(keys, place) < key) ++place;
-                // The same position twice is one leaf.
-                if (place < count && Memory.get(keys, place) == key) continue;
-                for (uint256 k = count; k > place; --k) {
-                    Memory.set(keys, k, Memory.get(keys, k - 1));
+                // Keys that are larger move up by one place.
+                uint256 place = keys + 32 * query;
+                for (; place != keys; place -= 32) {
+                    uint256 before = Memory.get(place - 32, 0);
+                    if (before <= key) break;
+                    Memory.set(place, 0, before);
                 }
-                Memory.set(keys, place, key);
-                ++count;
+                Memory.set(place, 0, key);
             }
+            // The same position twice is one leaf.
+            for (uint256 place = keys + 32; place < keys + 32 * queries; place += 32) {
+                uint256 key = Memory.get(place, 0);
+                if (key == Memory.get(last, 0)) continue;
+                last += 32;
+                Memory.set(last, 0, key);
+            }
+            uint256 count = (last - keys) / 32 + 1;
             leaves.ways.count = count;
             leaves.ways.keys = keys;
             leaves.ways.meetings = Memory.allocate(count);

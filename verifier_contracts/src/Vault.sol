@@ -34,6 +34,9 @@ abstract contract Vault is Batches {
     uint64 public immutable minimumDeposit;
     uint256 public immutable forcedItemCharge;
 
+    /// The contract through which people leave after a freeze.
+    address public immutable exits;
+
     /// Deposits less claims paid.
     /// @dev Warning: not the token balance; tokens sent here without `deposit` belong to nobody.
     uint64 public vaultBalance;
@@ -55,12 +58,15 @@ abstract contract Vault is Batches {
         uint32 indexed number, uint256 index, address indexed owner, address indexed recipient, uint64 amount
     );
 
-    constructor(address token_, uint64 minimumDeposit_, uint256 forcedItemCharge_) {
+    event ExitPaid(address indexed recipient, uint64 amount);
+
+    constructor(address token_, uint64 minimumDeposit_, uint256 forcedItemCharge_, address exits_) {
         uint8 decimals = IToken(token_).decimals();
         require(decimals == 6, Errors.TokenDecimalsNotSix(decimals));
         token = IToken(token_);
         minimumDeposit = minimumDeposit_;
         forcedItemCharge = forcedItemCharge_;
+        exits = exits_;
     }
 
     // ------------------------------------------------------------------------------------------------- deposits
@@ -188,6 +194,22 @@ abstract contract Vault is Batches {
         claimedBits[number][index >> 8] |= 1 << (index & 0xff);
         vaultBalance -= amount;
         emit Claimed(number, index, msg.sender, recipient, amount);
+        // Interactions.
+        TokenTransfer.push(token, recipient, amount);
+    }
+
+    // ---------------------------------------------------------------------------------------------------- exits
+
+    /// Pay what somebody has shown to be theirs after a freeze.
+    /// @dev `Exits` answers for the amount; claims and refunds of this vault are told apart from exits only there.
+    function payExit(address recipient, uint64 amount) external nonReentrant {
+        // Validate.
+        require(msg.sender == exits, Errors.NotExits(msg.sender));
+        require(frozenAt != 0, Errors.NotFrozen());
+        require(recipient != address(0) && recipient != address(this), Errors.RecipientRefused(recipient));
+        // Effects.
+        vaultBalance -= amount;
+        emit ExitPaid(recipient, amount);
         // Interactions.
         TokenTransfer.push(token, recipient, amount);
     }

@@ -1,15 +1,20 @@
 """Flattening of linear parts: what becomes an atom and what becomes a weight."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
+from prover.air.bus import Bus, Direction, Interaction
 from prover.air.expression import Cell, CellKind, Expression, lift, read
+from prover.air.logup import group_fractions
 from prover.air.lowering import Form, Lowering, plus
 from prover.air.tape import Sources, Tape
 from prover.field.koalabear import PRIME, decode, encode
 
 X, Y, Z, W = (read(Cell(CellKind.MAIN, index)) for index in range(4))
 ALPHA, BETA = (read(Cell(CellKind.CHALLENGE, index, 0, 1)) for index in range(2))
+SCALARS = Bus("scalars", 1, 2)
 PUBLICS = [read(Cell(CellKind.PUBLIC, index)) for index in range(12)]
 
 
@@ -45,10 +50,25 @@ def test_row_constant_factors_move_out_of_products() -> None:
     assert form == Form({products[0]: {0: 3, scalar: PRIME - 1}})
 
 
-def test_a_factor_with_several_monomials_is_kept_as_a_sum() -> None:
-    lowering, _ = lowered((X * (ALPHA + BETA)) * Y)
-    kept = [atom.form for atom in lowering.atoms if atom.form is not None]
-    assert [len(form.terms) for form in kept] == [1]
+def test_a_factor_with_several_monomials_moves_out_of_its_product_as_one_scalar() -> None:
+    lowering, (form,) = lowered((X * (ALPHA + BETA)) * Y)
+    assert [atom.factors for atom in lowering.atoms if atom.cell is None] == [(0, 1)]
+    ((_, coefficient),) = form.terms.items()
+    assert not isinstance(coefficient, int)
+    assert len(coefficient) == 1
+
+
+def test_messages_of_public_values_cost_a_row_nothing() -> None:
+    def operations(count: int) -> Counter[str]:
+        messages = [
+            Interaction(SCALARS, Direction.SEND, (lift(number), read(Cell(CellKind.PUBLIC, number))), X, 1)
+            for number in range(count)
+        ]
+        received = Interaction(SCALARS, Direction.RECEIVE, (Y, Z), lift(1), 1)
+        groups = group_fractions((received, *messages), 1, 3)
+        return Tape.compile([part for g in groups for part in (g.numerator, g.denominator)]).operations
+
+    assert operations(40) == operations(4)
 
 
 def test_a_long_sum_of_many_users_is_kept_and_a_short_one_repeated() -> None:

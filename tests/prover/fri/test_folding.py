@@ -6,10 +6,32 @@ import numpy as np
 import pytest
 
 from prover.domain import interpolate_on_subgroup
-from prover.field.koalabear import PRIME, Montgomery, decode, encode, inverse, power, root_of_unity
+from prover.field.koalabear import (
+    GENERATOR,
+    PRIME,
+    Montgomery,
+    decode,
+    encode,
+    inverse,
+    power,
+    root_of_unity,
+)
+from prover.fri import reference
 from prover.fri.folding import HALF, evaluate_polynomial, fold_row, inverse_roots
-from prover.fri.prover import FoldedWord, domain_points, fold_word, interpolate_final, mix_word
+from prover.fri.prover import (
+    FoldedWord,
+    WeighedColumns,
+    deep_values,
+    domain_points,
+    extend_values,
+    fold_values,
+    fold_word,
+    interpolate_final,
+    mix_word,
+)
 from prover.hash.suite import KeccakSuite
+from prover.ntt import inverse_transform, low_degree_extension
+from prover.stark.evaluation import evaluate_at, evaluation_weights
 from prover.stark.numbers import Extension, Number, Quintic, canonical
 from prover.stark.shape import FoldStep
 
@@ -71,6 +93,51 @@ def test_the_prover_folds_words_to_words_of_the_folded_polynomial(
     result = fold_word(committed, challenge, 1)
     assert np.array_equal(result, word_of(folded, log_blowup))
     assert list(interpolate_final(result)) == folded
+    # The prover folds the first coset alone and extends what it gets.
+    values = fold_values(np.ascontiguousarray(word[:, 0]), step, challenge, 2)
+    assert np.array_equal(values, result[:, 0])
+    assert np.array_equal(extend_values(values, log_blowup, 2), result)
+
+
+@pytest.mark.parametrize(("log_height", "log_blowup"), [(3, 2), (9, 1)])
+def test_batched_columns_are_the_quotients_of_the_reference_point_by_point(
+    log_height: int, log_blowup: int
+) -> None:
+    height, size = 1 << log_height, 1 << log_height + log_blowup
+    generator = np.random.default_rng(log_height)
+    columns = encode(generator.integers(0, PRIME, (4, height)))
+    weights, (point,) = random_elements(5, 6), random_elements(6, 1)
+    next_point = Quintic(point) * root_of_unity(log_height)
+    extended = low_degree_extension(columns, log_blowup).reshape(4, size)
+    points = domain_points(log_height, log_blowup, GENERATOR)
+    expected = np.zeros((5, size), dtype=np.uint32)
+    batches = []
+    for place, chosen, own in (
+        (Quintic(point), (0, 1, 2, 3), weights[:4]),
+        (next_point, (2, 0), weights[4:]),
+    ):
+        at = evaluation_weights(log_height, 1, canonical(place), 1)
+        values = evaluate_at(np.ascontiguousarray(columns[list(chosen)]), at, 1)
+        claim = Quintic((0,) * 5)
+        for weight, value in zip(own, values, strict=True):
+            claim = claim + Quintic(weight) * Quintic(value)
+        # The last column is given by its coefficients, as pieces of a quotient are.
+        on_trace = [column for column in chosen if column != 3]
+        coefficients = list(inverse_transform(columns[3:])) if 3 in chosen else []
+        batches.append(
+            WeighedColumns(
+                [columns[column] for column in on_trace],
+                own[: len(on_trace)],
+                coefficients,
+                own[len(on_trace) :],
+                claim,
+            )
+        )
+        combined = reference.combine_columns([extended[column] for column in chosen], own, size)
+        quotients = reference.quotient_of_differences(combined, canonical(claim), points, canonical(place))
+        expected = reference.add_scaled(expected, quotients, (1, 0, 0, 0, 0))
+    found = deep_values(log_height, point, batches, 2)
+    assert np.array_equal(extend_values(found, log_blowup, 1).reshape(5, size), expected)
 
 
 def test_an_entering_word_is_weighed_by_the_challenge_to_the_arity() -> None:

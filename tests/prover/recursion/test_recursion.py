@@ -206,6 +206,33 @@ def test_several_proofs_are_verified_at_once_each_for_its_own_statement(forwards
         assert run_verifiers(key, statement, forged).failed != EVERYTHING_HOLDS
 
 
+@pytest.mark.parametrize("form", Form)
+def test_slots_behind_the_last_proof_say_nothing(form: Form) -> None:
+    inners = [inner_proof("memory", seed) for seed in (1, 2)]
+    keys = [inner.key.verification for inner in inners]
+    outer = KECCAK if form is Form.TERMINAL else POSEIDON
+    key = make_recursion_key(keys, outer, form=form, forwards_keys=True, slots=4, threads=1)
+    statement = key.outer_statement([inner.statement for inner in inners])
+    length = IDENTITY_LENGTH + len(inners[0].statement)
+    assert statement[2 * length :] == [0] * (2 * length)
+    proofs = [inner.messages for inner in inners]
+    proof = prove_recursion(key, statement, proofs, threads=1)
+    verify_messages(key.verification, statement, proof.messages, accept_insecure=True)
+    run = run_verifiers(key, statement, proofs)
+    traces = key.layout.fill(run, threads=1)
+    for place in (2 * length, 3 * length - 1, len(statement) - 1):
+        other = [*statement]
+        other[place] = 1
+        assert run_verifiers(key, other, proofs).failed != EVERYTHING_HOLDS
+        assert findings(key, traces, other).messages
+
+
+def test_proofs_of_different_lengths_share_no_slots() -> None:
+    keys = [inner_key(name).verification for name in ("memory", CHAIN)]
+    with pytest.raises(ProgramError, match="slots of one length"):
+        record_verifiers(keys, slots=3)
+
+
 def test_a_circuit_and_the_verifier_agree_on_every_kind_of_damage() -> None:
     """Any single value of a proof, changed: roots, openings, rows, paths, folds, coefficients."""
     inner, key = inner_proof("two-heights"), recursion_key("two-heights", Form.WIDE)
@@ -229,7 +256,7 @@ def test_a_circuit_and_the_verifier_agree_on_every_kind_of_damage() -> None:
 def test_it_is_the_requirements_that_refuse(part: str) -> None:
     """Taken away, they let every altered proof pass: nothing else in a program says no."""
     inner, key = inner_proof("two-heights"), recursion_key("two-heights", Form.WIDE)
-    program = key.compiled.program
+    program = record_verifiers(key.inner, forwards_keys=key.forwards_keys)
     lenient = [
         replace(instruction, digest=program.vector_count, is_requirement=False)
         if isinstance(instruction, Permutation) and instruction.is_requirement

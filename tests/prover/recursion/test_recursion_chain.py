@@ -9,6 +9,8 @@ from prover.errors import ProofRefused
 from prover.field.koalabear import PRIME
 from prover.parameters import LAYER_TARGET_BITS, PRESETS
 from prover.recursion.chain import (
+    FIRST_LOG_HEIGHT,
+    SLOTS,
     STEP,
     STEP_LOG_HEIGHT,
     TALL_STEP,
@@ -17,6 +19,7 @@ from prover.recursion.chain import (
     bits_of_chain,
     figures_of,
     make_chain,
+    make_first,
     prove_chain,
 )
 from prover.recursion.layout import lay_out
@@ -35,8 +38,11 @@ from prover.stark.verify import verify
 MOST_COLUMNS, MOST_ROWS, MOST_QUERIES, MOST_PROOF_BYTES = 80, 1 << 17, 26, 104 * 1024
 """What one transaction has room for."""
 
-STATEMENT = 120
-"""Public values of a batch's statement, with room to spare."""
+STATEMENT = 62
+"""Public values of a batch's statement."""
+
+JOINED = SLOTS * (IDENTITY_LENGTH + STATEMENT)
+"""Public values of a join."""
 
 ANY_ROOT = tuple(range(8))
 
@@ -46,32 +52,41 @@ def step_key(publics: int) -> VerificationKey:
     return VerificationKey(circuit, (STEP_LOG_HEIGHT,) * 2, STEP, ANY_ROOT)
 
 
-def tall_step_key(log_height: int) -> VerificationKey:
-    return VerificationKey(recursion_circuit(public_names(STATEMENT)), (log_height,) * 2, TALL_STEP, ANY_ROOT)
+def tall_step_key(log_height: int, publics: int) -> VerificationKey:
+    return VerificationKey(recursion_circuit(public_names(publics)), (log_height,) * 2, TALL_STEP, ANY_ROOT)
 
 
 def test_a_tall_step_is_verified_by_a_step_of_the_fixed_shape_and_that_by_the_terminal() -> None:
-    program = record_verifiers([tall_step_key(16)], forwards_keys=True)
-    assert lay_out(program).log_height == STEP_LOG_HEIGHT
-    program = record_verifiers([step_key(STATEMENT + IDENTITY_LENGTH)], forwards_keys=True)
-    assert lay_out(program).log_height <= STEP_LOG_HEIGHT
+    first = tall_step_key(FIRST_LOG_HEIGHT, STATEMENT)
+    assert lay_out(record_verifiers([first], forwards_keys=True, slots=SLOTS)).log_height == STEP_LOG_HEIGHT
+    program = record_verifiers([step_key(JOINED)], forwards_keys=True)
     assert lay_out_terminal(program).log_height == TERMINAL_LOG_HEIGHT
+
+
+@pytest.mark.parametrize("log_height", [STEP_LOG_HEIGHT + 1, FIRST_LOG_HEIGHT + 1])
+def test_a_join_of_any_size_is_shrunk_to_the_fixed_shape(log_height: int) -> None:
+    assert lay_out(record_verifiers([tall_step_key(log_height, JOINED)])).log_height == STEP_LOG_HEIGHT
 
 
 def test_every_step_has_the_bits_that_a_chain_needs() -> None:
     terminal = VerificationKey(
-        terminal_circuit(public_names(STATEMENT + 2 * IDENTITY_LENGTH)),
+        terminal_circuit(public_names(JOINED + IDENTITY_LENGTH)),
         (TERMINAL_LOG_HEIGHT,),
         TERMINAL,
         bytes(TERMINAL.node_bytes),
     )
-    for key in (tall_step_key(17), step_key(STATEMENT + IDENTITY_LENGTH), terminal):
+    for key in (
+        tall_step_key(FIRST_LOG_HEIGHT, STATEMENT),
+        tall_step_key(17, JOINED),
+        step_key(JOINED),
+        terminal,
+    ):
         assert report_of(key).minimum >= LAYER_TARGET_BITS
         assert not key.parameters.is_insecure
 
 
 def test_a_contract_has_room_for_the_terminal_proof() -> None:
-    circuit = terminal_circuit(public_names(STATEMENT + 2 * IDENTITY_LENGTH))
+    circuit = terminal_circuit(public_names(JOINED + IDENTITY_LENGTH))
     key = VerificationKey(circuit, (TERMINAL_LOG_HEIGHT,), TERMINAL, bytes(TERMINAL.node_bytes))
     columns = sum(matrix.columns for phase in key.shape.phases for matrix in phase.matrices)
     assert columns <= MOST_COLUMNS
@@ -88,14 +103,15 @@ def test_a_chain_ends_in_a_proof_that_a_contract_can_take() -> None:
     proof = prove(base, filled.traces, filled.statement)
     chain = make_chain(base.verification)
     result = prove_chain(chain, filled.statement, proof.messages)
-    first = chain.steps[0].verification
-    assert result.statement == (*identity_of(first), *filled.statement)
+    last, first = chain.join.last.verification, chain.first.verification
+    slot = (*identity_of(first), *filled.statement)
+    assert result.statement == (*identity_of(last), *slot, *[0] * (SLOTS - 1) * len(slot))
     content = encode_proof(
         chain.terminal, list(result.statement), result.proved.messages, result.proved.positions
     )
     assert len(content) <= MOST_PROOF_BYTES
     verify(chain.terminal, result.statement, content)
-    for place in (0, IDENTITY_LENGTH - 1, IDENTITY_LENGTH, len(result.statement) - 1):
+    for place in (0, IDENTITY_LENGTH - 1, IDENTITY_LENGTH, 2 * IDENTITY_LENGTH, len(result.statement) - 1):
         other = [*result.statement]
         other[place] = (other[place] + 1) % PRIME
         with pytest.raises(ProofRefused):
@@ -107,14 +123,12 @@ def test_a_chain_ends_in_a_proof_that_a_contract_can_take() -> None:
     assert bits_of_chain(figures) >= 100
 
 
-def test_a_base_that_never_gets_small_enough_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_base_that_takes_more_than_a_first_step_has_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     example = EXAMPLES["range-check"]
     heights = example.log_heights(example.smallest)
     key = make_proving_key(
         example.circuit(), heights, PRESETS["test-poseidon"], example.preprocessed(), threads=1
     )
-    monkeypatch.setattr("prover.recursion.chain.MOST_STEPS", 1)
-    monkeypatch.setattr("prover.recursion.chain.STEP_LOG_HEIGHT", 5)
-    monkeypatch.setattr("prover.recursion.chain.TALL_STEP", PRESETS["test-poseidon"])
-    with pytest.raises(ValueError, match="do not bring a proof of range-check"):
-        make_chain(key.verification, threads=1)
+    monkeypatch.setattr("prover.recursion.chain.FIRST_LOG_HEIGHT", 5)
+    with pytest.raises(ValueError, match="verifying range-check takes"):
+        make_first(key.verification, threads=1)

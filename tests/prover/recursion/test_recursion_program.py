@@ -26,6 +26,7 @@ from tests.prover.recursion.small import inner_key, recursion_key
 
 
 def finished(recorder: Recorder, *, is_short: bool = True) -> Program:
+    recorder.bind_publics()
     zero, one = recorder.base(0).wire, recorder.base(1).wire
     instructions = recorder.instructions
     if is_short:
@@ -38,6 +39,7 @@ def finished(recorder: Recorder, *, is_short: bool = True) -> Program:
         tuple(recorder.vector_inputs),
         recorder.sibling_count,
         tuple(recorder.publics),
+        0,
         zero,
     )
 

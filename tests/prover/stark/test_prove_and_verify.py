@@ -17,10 +17,11 @@ from prover.errors import ProofRefused, Reason
 from prover.field.koalabear import PRIME, Montgomery, encode
 from prover.parameters import PRESETS, Grinding, StarkParameters, SuiteName
 from prover.progress import Stages
+from prover.stark import proving_key
 from prover.stark.circuit import Circuit, CircuitError, define_circuit
 from prover.stark.encoding import encode_proof
-from prover.stark.prover import Proved, prove
-from prover.stark.proving_key import ProvingKey, make_proving_key
+from prover.stark.prover import Proved, Proving, prove
+from prover.stark.proving_key import ProvingKey, StreamedCommitment, make_proving_key
 from prover.stark.verify import Accepted, verify
 
 TEST_PRESETS = ["test-keccak", "test-poseidon", "test-poseidon-36"]
@@ -62,6 +63,30 @@ def test_the_threads_that_prove_do_not_change_a_byte(log_size: int) -> None:
             encode_proof(key.verification, filled.statement, p.messages, p.positions) for p in proofs
         )
         assert others == [first, first]
+
+
+@pytest.mark.parametrize("preset", ["test-keccak", "test-poseidon"])
+def test_commitments_that_hold_no_extension_do_not_change_a_byte(
+    preset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("shuffle", "poseidon-chain"):
+        example = EXAMPLES[name]
+        filled = example.fill(9, 1, 1)
+        proofs = []
+        for least in (99, 0):
+            monkeypatch.setattr(proving_key, "LEAST_STREAMED_LOG_BLOWUP", least)
+            monkeypatch.setattr(proving_key, "LEAST_STREAMED_LOG_SIZE", least)
+            key = key_of(example, 9, PRESETS[preset])
+            run = Proving(key, filled.traces, filled.statement, 2, Stages())
+            proved = run.run()
+            are_streamed = {isinstance(c, StreamedCommitment) for c in run.commitments.values()}
+            assert are_streamed == {least == 0}
+            for commitment in run.commitments.values():
+                assert [m.shape[0] for m in commitment.extended] == [
+                    m.columns for m in commitment.phase.matrices
+                ]
+            proofs.append(encode_proof(key.verification, filled.statement, proved.messages, proved.positions))
+        assert proofs[0] == proofs[1]
 
 
 VERIFY_WITHOUT_NUMBA = """

@@ -70,7 +70,7 @@ class Venue:
         self.chain.send(self.chain.account(person), call, value=10**15)
 
 
-def build(path: Path) -> Venue:
+def build(path: Path, judge: str = "RefusingVerifier") -> Venue:
     chain = EmbeddedChain(path, start_time=1_800_000_000)
     deployer = chain.account(DEPLOYER)
 
@@ -79,9 +79,10 @@ def build(path: Path) -> Venue:
         receipt = chain.deploy(deployer, compiled.abi, compiled.bytecode, *arguments)
         return chain.web3.eth.contract(address=receipt["contractAddress"], abi=compiled.abi)
 
-    token, verifier = deploy("PracticeToken"), deploy("RefusingVerifier")
+    token, verifier = deploy("PracticeToken"), deploy(judge)
     nonce = chain.web3.eth.get_transaction_count(deployer.address)
-    address = contract_address(deployer.address, nonce)
+    address = contract_address(deployer.address, nonce + 1)
+    exits = deploy("Exits", chain.web3.to_checksum_address(f"0x{address:040x}"))
     time = chain.web3.eth.get_block("latest")["timestamp"]
     genesis = State.genesis(Deployment(ChainId(chain.web3.eth.chain_id), Address(address)), Time(time))
     root = StateTree.of_state(genesis, KernelHasher(POSEIDON16_20)).root
@@ -90,6 +91,7 @@ def build(path: Path) -> Venue:
         "governor": deployer.address,
         "sequencer": chain.account(SEQUENCER).address,
         "verifier": verifier.address,
+        "exits": exits.address,
         "genesisRoot": packed(root),
         "genesisTime": time,
     }

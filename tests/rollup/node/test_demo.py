@@ -1,53 +1,32 @@
-"""The demonstration: its books balance, it says what is not proved, and with a prover everything is."""
+"""The demonstration: its books balance, it says what is not proved, and with provers the contract pays."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from eth_abi.abi import encode
 
 from benchmarks.clearing_demo import NOT_PROVED, command, show_report, to_json
-from prover.hash.poseidon import POSEIDON16_20
-from rollup.batch import Batch, BatchOutcome, apply_batch
-from rollup.binding import bind, packed
-from rollup.codec import DATA_VERSION
-from rollup.node.demo import Progress, run_demo
+from rollup.node.background import ProvingSettings
+from rollup.node.demo import run_demo
+from rollup.node.demo_proofs import Progress
 from rollup.node.demo_report import Check, DemoReport
 from rollup.node.deployment import Verifier
 from rollup.node.ports import Attester
-from rollup.schnorr import SepticSchnorr
-from rollup.state import State
-from rollup.state_hash import KernelHasher
-from rollup.state_tree import StateTree
-from tests.verifier_contracts.vault_bench import artifact
+from tests.verifier_contracts.vault_bench import LAST_KEYS, STEP_KEYS, TERMINAL_KEY, artifact
 
-TERMINAL_KEY, BASE_KEY = bytes(range(32)), bytes(range(32, 64))
+HOME = Path(__file__).resolve().parents[3]
 
+PROVING = ProvingSettings((sys.executable, "-m", "tests.rollup.node.repeating_prover"), HOME)
+"""A stand-in whose proofs the accepting verifier takes; node, shelf, bridge and contract are the real ones."""
 
-@dataclass
-class RepeatingProver:
-    """Repeats each batch by the rules, from its signed orders on, and spells its statement: a proof for the double."""
+ACCEPTING = Verifier(artifact("AcceptingVerifier"), TERMINAL_KEY, tuple(LAST_KEYS), tuple(STEP_KEYS))
 
-    proved: list[Batch] = field(default_factory=list)
-
-    def prove_batch(self, before: State, batch: Batch) -> bytes:
-        outcome = apply_batch(before, batch, SepticSchnorr())
-        assert isinstance(outcome, BatchOutcome)
-        hasher = KernelHasher(POSEIDON16_20)
-        roots = [packed(StateTree.of_state(state, hasher).root) for state in (before, outcome.state)]
-        system, deployment = outcome.state.system, before.system.deployment
-        bound = bind(outcome.published, deployment, batch.number, hasher)
-        statement = [
-            *(DATA_VERSION, deployment.chain, deployment.contract, batch.number),
-            *(*roots, 0, len(outcome.published)),
-            *(packed(bound.digest), packed(bound.point), packed(bound.value)),
-            *(before.system.queue_position, system.queue_position),
-            *(batch.time, system.parameters.version, int.from_bytes(BASE_KEY)),
-        ]
-        self.proved.append(batch)
-        return encode(["bytes32", "uint256[]"], [TERMINAL_KEY, statement])
+BATCHES = 2
+"""One of the only round of trading, one in which everything is settled and some leave."""
 
 
 def unheard(stage: str, part: float) -> None:
@@ -62,10 +41,8 @@ def told(seed: int, **choices: object) -> DemoReport:
 
 
 @pytest.fixture(scope="module")
-def proved() -> tuple[DemoReport, RepeatingProver]:
-    prover = RepeatingProver()
-    verifier = Verifier(artifact("AcceptingVerifier"), TERMINAL_KEY, BASE_KEY)
-    return told(3, prover=prover, verifier=verifier), prover
+def proved() -> DemoReport:
+    return told(3, proving=PROVING, verifier=ACCEPTING)
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +54,8 @@ def test_the_books_balance_and_nothing_is_proved_without_a_prover(unproved: Demo
     assert unproved.balances
     assert len(unproved.checks) == 5
     assert unproved.proved == 0
+    assert len(unproved.batches) == BATCHES
+    assert unproved.pipeline == ()
     assert unproved.trades > 10
     assert [batch.number for batch in unproved.batches] == list(range(1, len(unproved.batches) + 1))
     reasons = [refused.reason for refused in unproved.refusals]
@@ -85,7 +64,7 @@ def test_the_books_balance_and_nothing_is_proved_without_a_prover(unproved: Demo
         "signature_invalid",
         "order_number_used",
         "cash_insufficient",
-        f"batch {len(unproved.batches)} is not proved yet",
+        f"BatchNotProved({BATCHES})",
     ]
 
 
@@ -104,33 +83,53 @@ def test_money_is_where_it_was_deposited_or_traded_to(unproved: DemoReport) -> N
     assert erin.claimed > 0
 
 
-def test_with_a_prover_every_batch_is_proved_from_its_signed_orders(
-    proved: tuple[DemoReport, RepeatingProver],
+def test_with_provers_the_contract_accepts_every_batch_in_one_proof_and_pays_its_owners_once(
+    proved: DemoReport,
 ) -> None:
-    report, prover = proved
-    assert report.balances
-    assert report.proved == len(report.batches) == len(prover.proved)
-    assert all(not refused.reason.endswith("not proved yet") for refused in report.refusals)
+    assert proved.balances
+    assert proved.proved == len(proved.batches) == BATCHES
+    assert all(owner.collected == owner.claimed for owner in proved.owners)
+    assert sum(owner.collected > 0 for owner in proved.owners) == 5
+    reasons = [refused.reason for refused in proved.refusals]
+    assert reasons[-3] == f"BatchNotProved({BATCHES})"
+    assert reasons[-2] == "ClaimProofInvalid()"
+    assert reasons[-1].startswith(f"AlreadyClaimed({BATCHES}, ")
+    arrows = {(arrow.source, arrow.target): arrow.count for arrow in proved.pipeline}
+    assert arrows == {
+        ("batch", "data on Ethereum"): 3 * BATCHES,
+        ("batch", "base proof"): BATCHES,
+        ("base proof", "first step"): BATCHES,
+        ("first steps", "join"): 1,
+        ("join", "terminal"): 1,
+        ("terminal", "root accepted"): 1,
+        ("root accepted", "claim paid"): 5,
+    }
 
 
 def test_the_same_seed_tells_the_same_story_whoever_judges_the_proofs(
-    proved: tuple[DemoReport, RepeatingProver], unproved: DemoReport
+    proved: DemoReport, unproved: DemoReport
 ) -> None:
-    with_proofs, _ = proved
-    assert with_proofs.owners == unproved.owners
-    assert with_proofs.settlements == unproved.settlements
-    # The root names the contract, whose address depends on its deployer alone.
-    assert with_proofs.checks == unproved.checks
+    assert [replace(owner, collected=0) for owner in proved.owners] == list(unproved.owners)
+    assert proved.settlements == unproved.settlements
+    # The vault has paid; the root names the contract, whose address depends on its deployer alone.
+    assert [check for check in proved.checks if "vault" not in check.sentence] == [
+        check for check in unproved.checks if "vault" not in check.sentence
+    ]
 
 
 def test_the_tables_say_what_is_not_proved_and_whether_the_books_balance(
-    unproved: DemoReport, capsys: pytest.CaptureFixture[str]
+    unproved: DemoReport, proved: DemoReport, capsys: pytest.CaptureFixture[str]
 ) -> None:
     show_report(unproved)
     shown = " ".join(capsys.readouterr().out.split())
     assert NOT_PROVED in shown
     assert "the vault holds all cash, all pools and all claims" in shown
     assert to_json(unproved)["balances"] is True
+    show_report(proved)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"The contract has accepted the proof of batches 1 to {BATCHES}: state root {proved.root}" in shown
+    assert "It has paid 5 owners who had withdrawn: north 40,000.00, alice 2,500.00" in shown
+    assert to_json(proved)["paid"] == sum(owner.claimed for owner in unproved.owners)
     broken = replace(unproved, checks=(Check("a figure", "1", "2"),))
     show_report(broken)
     assert "NO" in capsys.readouterr().out
@@ -144,17 +143,28 @@ def test_the_command_ends_with_the_figures_that_programs_read(
 
     ended = [unproved, replace(unproved, checks=(Check("a figure", "1", "2"),))]
 
-    def tell(seed: int, progress: Progress, *, attester: Attester | None) -> DemoReport:
-        assert attester is not None
+    def tell(
+        seed: int,
+        progress: Progress,
+        *,
+        attester: Attester | None,
+        proving: ProvingSettings | None = None,
+        verifier: Verifier | None = None,
+    ) -> DemoReport:
+        asked.append((attester is not None, proving is not None, verifier is not None))
         return replace(ended.pop(0), seed=seed)
 
+    asked: list[tuple[bool, bool, bool]] = []
     monkeypatch.setattr(rollup.node.demo, "run_demo", tell)
     done = CliRunner().invoke(command, ["--seed", "5", "--json"])
     assert done.exit_code == 0
     assert '"seed": 5' in done.output
-    refused = CliRunner().invoke(command, [])
+    refused = CliRunner().invoke(command, ["--quick"])
     assert refused.exit_code == 1
     assert "the books do not balance" in refused.output
+    assert asked == [(False, True, True), (True, False, False)]
+    both = CliRunner().invoke(command, ["--quick", "--no-prove"])
+    assert both.exit_code == 2
 
 
 @pytest.mark.long
@@ -162,4 +172,4 @@ def test_the_whole_story_repeats() -> None:
     first, second = (run_demo(11, unheard) for _ in range(2))
     assert replace(first, seconds=0.0) == replace(second, seconds=0.0)
     assert first.balances
-    assert first.trades > 200
+    assert first.trades > 80

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rollup.node.pace import LONGEST_REST_SECONDS, REST, Pace, in_pieces
+from rollup.node.pace import HURRIED_REST, LONGEST_REST_SECONDS, REST, Pace, in_pieces
 
 
 def test_pieces_are_the_whole_with_a_rest_between_two() -> None:
@@ -22,14 +22,18 @@ def test_a_rest_is_as_long_as_the_work_allows_and_never_too_long(monkeypatch: py
 
     def sleep(seconds: float) -> None:
         slept.append(seconds)
-        now[0] += seconds
 
-    monkeypatch.setattr("rollup.node.pace.perf_counter", lambda: now[0])
+    monkeypatch.setattr("rollup.node.pace.thread_time", lambda: now[0])
     monkeypatch.setattr("rollup.node.pace.sleep", sleep)
-    pace = Pace()
+    is_hurried = [False]
+    pace = Pace(lambda: is_hurried[0])
     now[0] += 0.001
     pace()
     pace()
+    is_hurried[0] = True
+    now[0] += 0.001
+    pace()
     now[0] += 5.0
     pace()
-    assert slept == [pytest.approx(REST * 0.001), 0.0, LONGEST_REST_SECONDS]
+    rests = [pytest.approx(REST * 0.001), 0.0, pytest.approx(HURRIED_REST * 0.001), LONGEST_REST_SECONDS]
+    assert slept == rests

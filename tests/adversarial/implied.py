@@ -1,0 +1,206 @@
+"""Rules that others imply: shown by splitting into cases until the others leave no choice.
+
+A rule is a product of factors, of which one has to be zero.
+Suppose that none is, and split the other rules into the cases that their factors are: linear equations each.
+Where every case ends in a contradiction the rule is implied, and taking it away takes nothing away.
+What this does not find may be implied all the same; what it finds is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+
+from prover.air.expression import Cell, CellKind, Expression, Operation
+from prover.air.table import Scope, Table
+from prover.field.koalabear import PRIME
+
+MOST_CASES: Final = 400
+MOST_TERMS: Final = 60
+MOST_HELPERS: Final = 80
+"""Bounds of a search; a rule whose search ends at one of them counts as not implied."""
+
+Monomial = tuple[tuple[int, int], ...]
+"""Cells, sorted, one as often as it is multiplied: column and row offset."""
+Polynomial = Mapping[Monomial, int]
+Factors = tuple[Polynomial, ...]
+ONE: Final[Monomial] = ()
+
+
+class TooLongError(Exception):
+    """A polynomial, or a search, that is not followed to its end."""
+
+
+def _added(left: Polynomial, right: Polynomial, sign: int = 1) -> Polynomial:
+    total = dict(left)
+    for monomial, coefficient in right.items():
+        value = (total.get(monomial, 0) + sign * coefficient) % PRIME
+        if value:
+            total[monomial] = value
+        else:
+            total.pop(monomial, None)
+    return total
+
+
+def _multiplied(left: Polynomial, right: Polynomial) -> Polynomial:
+    total: dict[Monomial, int] = {}
+    for a, x in left.items():
+        for b, y in right.items():
+            monomial = tuple(sorted((*a, *b)))
+            total[monomial] = (total.get(monomial, 0) + x * y) % PRIME
+    if len(total) > MOST_TERMS:
+        raise TooLongError
+    return {monomial: value for monomial, value in total.items() if value}
+
+
+def _polynomial(node: Expression, shift: int) -> Polynomial:
+    match node.operation:
+        case Operation.CONSTANT:
+            constant = node.constant_value or 0
+            return {ONE: constant % PRIME} if constant % PRIME else {}
+        case Operation.CELL:
+            assert isinstance(node.payload, Cell)
+            if node.payload.kind is not CellKind.MAIN:
+                raise TooLongError
+            return {((node.payload.index, node.payload.row_offset + shift),): 1}
+    left, right = (_polynomial(source, shift) for source in node.sources)
+    if node.operation is Operation.MULTIPLY:
+        return _multiplied(left, right)
+    return _added(left, right, -1 if node.operation is Operation.SUBTRACT else 1)
+
+
+def factors_of(node: Expression, shift: int = 0) -> Factors:
+    """The factors of a product as it is written, each multiplied out."""
+    if node.operation is Operation.MULTIPLY:
+        return tuple(factor for source in node.sources for factor in factors_of(source, shift))
+    return (_polynomial(node, shift),)
+
+
+def _cells(factors: Factors) -> set[tuple[int, int]]:
+    return {cell for factor in factors for monomial in factor for cell in monomial}
+
+
+def _is_linear(polynomial: Polynomial) -> bool:
+    return all(len(monomial) <= 1 for monomial in polynomial)
+
+
+def _put(polynomial: Polynomial, cell: tuple[int, int], value: Polynomial) -> Polynomial:
+    """The polynomial with a linear form for a cell."""
+    total: Polynomial = {}
+    for monomial, coefficient in polynomial.items():
+        term: Polynomial = {ONE: coefficient}
+        for one in monomial:
+            term = _multiplied(term, value if one == cell else {(one,): 1})
+        total = _added(total, term)
+    return total
+
+
+@dataclass
+class _Search:
+    cases: int = 0
+
+    def is_contradiction(self, rules: Sequence[Factors], nonzero: Factors) -> bool:
+        """Whether no assignment keeps all rules and leaves every one of these polynomials other than zero."""
+        self.cases += 1
+        if self.cases > MOST_CASES:
+            raise TooLongError
+        if any(not polynomial for polynomial in nonzero):
+            return True
+        left: list[Factors] = []
+        for factors in rules:
+            if any(not factor for factor in factors):
+                continue
+            # A factor that is a number other than zero, or one that is supposed not to be zero, helps nothing.
+            open_ = tuple(factor for factor in factors if set(factor) != {ONE} and factor not in nonzero)
+            if not open_:
+                return True
+            left.append(open_)
+        choices = [factors for factors in left if all(map(_is_linear, factors))]
+        if not choices:
+            return False
+        chosen = min(choices, key=len)
+        return all(self._holds_where(factor, left, nonzero) for factor in chosen)
+
+    def _holds_where(self, factor: Polynomial, rules: Sequence[Factors], nonzero: Factors) -> bool:
+        """Whether a contradiction follows where a linear factor is zero."""
+        (cell,) = next(monomial for monomial in factor if monomial)
+        scale = -pow(factor[cell,], -1, PRIME)
+        value = {
+            monomial: coefficient * scale % PRIME
+            for monomial, coefficient in factor.items()
+            if monomial != (cell,)
+        }
+        changed = [
+            tuple(_put(one, cell, value) for one in factors) if cell in _cells(factors) else factors
+            for factors in rules
+        ]
+        return self.is_contradiction(changed, tuple(_put(one, cell, value) for one in nonzero))
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The constraints of a table as products."""
+
+    table: Table
+    known: dict[int, list[tuple[int, Factors]]] = field(default_factory=dict)
+
+    @cached_property
+    def factors(self) -> list[tuple[int, Factors]]:
+        """Every rule that holds on a row, the rows beside it included: its number and its factors."""
+        found: list[tuple[int, Factors]] = []
+        for number, one in enumerate(self.table.constraints):
+            if one.scope is not Scope.EVERY_ROW:
+                continue
+            for shift in (0, 1, -1):
+                try:
+                    found.append((number, factors_of(one.polynomial, shift)))
+                except TooLongError:
+                    break
+        return found
+
+    def _near(self, cells: set[tuple[int, int]], gone: set[int]) -> Iterator[tuple[int, Factors]]:
+        """Rules that read these cells, then rules that read theirs."""
+        known, used = set(cells), set[int]()
+        for _ in range(3):
+            reached = set(known)
+            for place, (number, factors) in enumerate(self.factors):
+                read = _cells(factors)
+                if number not in gone and place not in used and read & known and len(read) <= 12:
+                    used.add(place)
+                    reached |= read
+                    yield number, factors
+            known = reached
+
+    def implying(self, number: int, same: Sequence[int]) -> list[str] | None:
+        """Names of rules that together leave no other choice than keeping a rule; None where none are found."""
+        rule = self.table.constraints[number]
+        try:
+            nonzero = factors_of(rule.polynomial)
+        except TooLongError:
+            return None
+        near = list(self._near(_cells(nonzero), {number, *same}))
+        # Few rules first: their cases end sooner, and they say more.
+        for count in (3, 6, 12, 24, 48, MOST_HELPERS):
+            some = near[:count]
+            try:
+                if _Search().is_contradiction([factors for _, factors in some], nonzero):
+                    return self._needed(some, nonzero)
+            except TooLongError:
+                pass
+            if count >= len(near):
+                break
+        return None
+
+    def _needed(self, some: list[tuple[int, Factors]], nonzero: Factors) -> list[str]:
+        """The rules without which there is no contradiction any more."""
+        kept = list(some)
+        for one in some:
+            rest = [other for other in kept if other is not one]
+            try:
+                if _Search().is_contradiction([factors for _, factors in rest], nonzero):
+                    kept = rest
+            except TooLongError:
+                pass
+        return list(dict.fromkeys(self.table.constraints[number].name for number, _ in kept))
