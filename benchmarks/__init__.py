@@ -23,7 +23,7 @@ COMMANDS = {
     ),
     "peers": LazyCommand(
         "benchmarks.peers_bench:command",
-        "Prove two-to-one hashes with circom 2 and snarkjs and compare the time a hash.",
+        "Prove two-to-one hashes with circom 2 and snarkjs and compare the time a hash; then signature checks.",
     ),
     "batch": LazyCommand(
         "benchmarks.batch_bench:command",

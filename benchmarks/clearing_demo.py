@@ -178,6 +178,7 @@ def _pipeline(report: DemoReport, console: Any) -> None:
             "" if arrow.bits is None else f"{arrow.bits:.1f}",
         )
     console.print(table)
+    console.print(f"All proofs behind the root together have {report.bits_together:.1f} provable bits.")
 
 
 def _what_happened(report: DemoReport, console: Any) -> None:

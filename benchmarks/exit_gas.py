@@ -1,6 +1,6 @@
 """What leaving a frozen clearing house costs: `python -m benchmarks.exit_gas` rewrites its table in the README.
 
-The machine is pyrevm; a test compares it with a receipt of the embedded chain.
+The machine is pyrevm; a test finds receipts of the embedded chain between its rows.
 The contracts' tests set up the clearing house, so this runs in a checkout only.
 """
 
@@ -102,8 +102,11 @@ def measure_exit() -> list[GasRow]:
 def main() -> int:
     """Measure and rewrite the table."""
     rows = measure_exit()
-    before, _, rest = README.read_text(encoding="utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
+    before, begin, rest = README.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        sys.stderr.write(f"{README.name} has no marks for the table\n")
+        return 1
     README.write_text(f"{before}{BEGIN}\n{table(rows)}{END}{after}", encoding="utf-8")
     dearest = max(rows, key=lambda row: row.gas)
     print(f"{len(rows)} transactions; the dearest is {dearest.transaction}: {dearest.gas:,} gas")

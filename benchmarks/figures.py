@@ -46,6 +46,8 @@ def table(folder: Path = RESULTS) -> str:
     lines = [
         *batch,
         "",
+        *_recursion_lines(_read(folder / "recursion.json")),
+        "",
         f"The engine alone: 2^{keccak['log_size']} permutations, end to end (fill, commit, prove), {provable},",
         f"{keccak['threads']} threads; the median of {keccak['repeats']} warm runs, the spread in brackets.",
         f"Machine: {machine['processor']} ({machine['llvm_cpu']}), {machine['cores']} cores.",
@@ -101,6 +103,46 @@ def _batch_lines(batch: dict[str, Any]) -> list[str]:
         f"A clearing batch of {size}, Keccak trees, {provable},",
         f"{batch['threads']} threads; the median of {batch['repeats']} warm proofs, the spread in brackets.",
         f"Machine: {cores}; measured by `python cli.py bench batch --keep`.",
+        "",
+        "| what | measured | floor | aim |",
+        "|---|---|---|---|",
+        *(f"| {' | '.join(row)} |" for row in rows),
+    ]
+
+
+def _recursion_lines(recursion: dict[str, Any]) -> list[str]:
+    """The way from a batch's proof to the contract, and what the contract charges."""
+    machine, warm = recursion["machine"], recursion["recursion_seconds_all"][1:]
+    spread = f"{recursion['recursion_seconds']:.1f} s ({min(warm):.1f} to {max(warm):.1f})"
+    rows = [
+        ("recursion, from the base proof to the terminal one", spread, "15 s", "8 s"),
+        ("peak memory of it", f"{recursion['peak_rss_bytes'] / 2**30:.1f} GiB", "8 GiB", "4 GiB"),
+        ("terminal proof", f"{recursion['terminal_proof_bytes'] / 1024:.1f} KiB", "104 KiB", "90 KiB"),
+        ("gas to prove a batch", f"{recursion['gas_prove']:,}", "7,000,000", "4,500,000"),
+        (
+            f"gas a trade at {recursion['trades']:,}, data included, by EIP-7623 (by EIP-7976)",
+            f"{recursion['gas_per_trade']:,.0f} ({recursion['gas_per_trade_7976']:,.0f})",
+            "4,000",
+            "2,000",
+        ),
+        (
+            "gas to prove four batches at once, over that of one",
+            f"{recursion['gas_aggregate_4'] / recursion['gas_prove']:.3f}",
+            "1.1",
+            "1.02",
+        ),
+        ("the contract's verifier in py-evm", f"{recursion['evm_seconds']:.1f} s", "10 s", "3 s"),
+        ("gas of one exit", f"{recursion['gas_exit']:,}", "5,000,000", "2,500,000"),
+    ]
+    steps = ", ".join(f"{step['name']} {step['seconds']:.1f} s" for step in recursion["steps"])
+    cores = f"{machine['processor']} ({machine['llvm_cpu']}), {machine['cores']} cores"
+    runs = (
+        f"the median of {recursion['repeats']} warm runs, keys made before ({recursion['key_seconds']:.0f} s)"
+    )
+    return [
+        f"From that batch's proof, made again over Poseidon trees, to the contract: {steps}.",
+        f"All proofs together have {recursion['soundness_bits']:.1f} provable bits; {runs}.",
+        f"Machine: {cores}; measured by `python cli.py bench recursion --trades {recursion['trades']} --keep`.",
         "",
         "| what | measured | floor | aim |",
         "|---|---|---|---|",

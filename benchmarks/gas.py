@@ -198,16 +198,16 @@ def measure() -> list[GasRow]:
     return meter.rows
 
 
-def measure_trades() -> list[GasRow]:
-    """What a batch of 4,096 trades sends, with proofs of one batch and of four."""
+def measure_trades(trades: int = TRADES) -> list[GasRow]:
+    """What a batch of so many trades sends, with proofs of one batch and of four."""
     from tests.verifier_contracts.terminal_bench import SettledHouse, TerminalVector
     from tests.verifier_contracts.vault_bench import House
 
     house, noise = House(verifier="SilentVerifier"), random.Random(3)
     meter = GasMeter(house, [])
-    batch = house.prepare(records=noise.randbytes(TRADES * TRADE_BYTES))
+    batch = house.prepare(records=noise.randbytes(trades * TRADE_BYTES))
     meter.measure("begin", house.begin(batch), house.sequencer)
-    meter.measure(f"append {TRADES:,} trades", house.function("append", batch.published), house.sequencer)
+    meter.measure(f"append {trades:,} trades", house.function("append", batch.published), house.sequencer)
     meter.measure("seal", house.function("seal"), house.sequencer)
     vector = TerminalVector.read()
     proven = GasMeter(house, [])

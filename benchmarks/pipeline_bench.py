@@ -29,6 +29,7 @@ def measure(seed: int, show: Any) -> dict[str, Any]:
         "queue_items": sum(batch.queue_items for batch in report.batches),
         "published_bytes": sum(batch.bytes for batch in report.batches),
         "claims": sum(batch.claims for batch in report.batches),
+        "bits_together": report.bits_together,
         "arrows": [asdict(arrow) for arrow in report.pipeline],
         "machine": asdict(describe()),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import click
 
 from benchmarks.prover_bench import run_child
-from benchmarks.recursion_gas import GasTable, GasTableError
+from benchmarks.recursion_gas import can_measure, measured
 from rollup.commands.terminal import json_option, print_json
 
 DEFAULT_PRESET = "poseidon-100-rate-8"
@@ -39,18 +40,20 @@ DEFAULT_PRESET = "poseidon-100-rate-8"
 )
 @click.option(
     "--repeats",
-    default=2,
+    default=5,
     show_default=True,
     type=click.IntRange(1, 20),
-    help="Warm runs of the chain; the fastest counts.",
+    help="Warm runs of the chain; the median counts.",
 )
 @click.option(
-    "--gas",
-    "gas_path",
-    default=None,
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A JSON file with what the contracts charge; adds gas and gas per trade.",
+    "--accounts",
+    default=1000,
+    show_default=True,
+    type=click.IntRange(4, 1000),
+    help="Among which they are made.",
 )
+@click.option("--gas/--no-gas", default=True, help="With --trades, in a checkout: what the contracts charge.")
+@click.option("--keep", is_flag=True, help="Keep the result in benchmarks/results.")
 @json_option
 def command(
     trades: int | None,
@@ -59,7 +62,9 @@ def command(
     preset: str,
     threads: int | None,
     repeats: int,
-    gas_path: Path | None,
+    accounts: int,
+    gas: bool,
+    keep: bool,
     as_json: bool,
 ) -> None:
     """Prove a batch or an example, then that its proof verifies, down to the terminal proof for a contract.
@@ -68,33 +73,42 @@ def command(
     Examples:
       clearing bench recursion
       clearing bench recursion --trades 4096 --json
-      clearing bench recursion --trades 4096 --gas gas.json --json
+      clearing bench recursion --trades 64 --accounts 50 --no-gas
       clearing bench recursion --workload memory --preset poseidon-100-rate-16 --repeats 1
     """  # noqa: D301 - the backspace is click's own mark for a paragraph that is not rewrapped
+    from benchmarks.all_bench import RESULTS, write
     from benchmarks.examples.catalogue import EXAMPLES
     from benchmarks.machine import describe
     from prover.field.threads import default_threads
     from prover.parameters import PRESETS, SuiteName
+    from prover.soundness.report import chained_bits
 
-    if gas_path is not None and trades is None:
-        raise click.UsageError("gas is spread over trades: --gas goes with --trades")
-    try:
-        gas = GasTable.read(gas_path).figures(trades) if gas_path is not None and trades else None
-    except GasTableError as error:
-        raise click.UsageError(str(error)) from error
     if workload not in EXAMPLES:
         raise click.UsageError(f"there is no workload {workload!r}, only {', '.join(EXAMPLES)}")
     usable = [name for name, p in PRESETS.items() if p.suite is SuiteName.POSEIDON_20 and not p.is_insecure]
     if preset not in usable:
         raise click.UsageError(f"a circuit verifies proofs with {', '.join(usable)}, not {preset!r}")
-    result = run_child(
-        "benchmarks.recursion_run",
-        *("--trades", str(trades or 0), "--workload", workload, "--log-size", str(log_size)),
-        *("--preset", preset),
-        *("--threads", str(threads or default_threads()), "--repeats", str(repeats)),
-    )
-    result |= gas or {}
+    workers = ("--threads", str(threads or default_threads()))
+    with tempfile.TemporaryDirectory() as folder:
+        # The base proof takes more memory than the recursion, whose own peak is wanted.
+        base = run_child(
+            "benchmarks.recursion_base",
+            *("--trades", str(trades or 0), "--accounts", str(accounts)),
+            *("--workload", workload, "--log-size", str(log_size), "--preset", preset, *workers),
+            *("--out", str(Path(folder) / "base.proof")),
+        )
+        result = run_child(
+            "benchmarks.recursion_run",
+            *("--base", str(Path(folder) / "base.proof"), *workers, "--repeats", str(repeats)),
+        )
+    result = base | result
+    result["steps"].insert(0, result.pop("base"))
+    result["soundness_bits"] = chained_bits(step["summed_bits"] for step in result["steps"])
+    if trades and gas and can_measure():
+        result |= measured(trades).figures(trades)
     result["machine"] = asdict(describe())
+    if keep:
+        write("recursion", result, RESULTS)
     if as_json:
         print_json(result)
         return
@@ -114,7 +128,9 @@ def describe_result(result: dict[str, Any]) -> list[str]:
         f" {step['bytes']:>9,} {step['bits']:>6.1f}"
         for step in result["steps"]
     ]
-    best = f"the fastest of {result['repeats']}, {result['recursion_cpu_seconds']:.1f} s of processor time"
+    warm = result["recursion_seconds_all"][1:]
+    best = f"the median of {result['repeats']} ({min(warm):.2f} to {max(warm):.2f}), "
+    best += f"{result['recursion_cpu_seconds']:.1f} s of processor time"
     lines += [
         f"  recursion        {result['recursion_seconds']:.2f} s from the base proof on, {best}",
         f"  keys             {result['key_seconds']:.1f} s, once",

@@ -109,7 +109,7 @@ def kept_base(shelf: ProofShelf, number: int) -> ProvedBatch | None:
         decode_proof(key_of_shape(shape.name, BASE_PRESET), content)
     except (FileNotFoundError, ProofRefused):
         return None
-    statement = BatchStatement.from_words(_words_of(heading.statement))
+    statement = BatchStatement.from_words(words_of(heading.statement))
     return ProvedBatch(statement, content, shape)
 
 
@@ -130,7 +130,7 @@ def kept_step(shelf: ProofShelf, number: int) -> FirstStep | None:
     return step
 
 
-def _words_of(elements: Sequence[int]) -> list[int]:
+def words_of(elements: Sequence[int]) -> list[int]:
     """A batch's public values as the contract's words."""
     words, at = [], 0
     for layout in BATCH_WORDS:

@@ -61,6 +61,9 @@ CALL, LENGTH, EIGHTH = range(3)
 NO_LABEL: Final = 0
 """The label of a challenge's hash: its kind says all."""
 
+_SIGNATURES_AT_ONCE: Final = 128
+"""Laid out side by side: their steps of one column are 64 KiB."""
+
 ELEMENT_STARTS: Final = tuple(ELEMENT_BITS * k for k in range(CHALLENGE_ELEMENTS))
 """Rows that hold the top bit of a digest element, the last element's first."""
 
@@ -381,18 +384,21 @@ def _fill_blocks(out: Montgomery, rows: SignatureRows) -> None:
     """Fill blocks (columns, n, 128) but for `is sent`."""
     from prover.curve.kernels import table_indices
 
-    out[:POINT_COLUMNS, :, :STEPS] = rows.chains.steps.transpose(0, 2, 1)
-    indices = table_indices(rows.responses, rows.challenges).T.astype(np.int64)
-    low, high, challenge = indices & 1, indices >> 1 & 1, indices >> 2
-    bits = np.zeros((3, *out.shape[1:]), np.int64)
-    bits[:, :, :STEPS] = low, high, challenge
-    bits[2, :, KEY_START : KEY_END + 1] = 1
-    out[POINT_COLUMNS : POINT_COLUMNS + 3] = encode(bits)
+    _turn(rows.chains.steps, out[:POINT_COLUMNS, :, :STEPS])
+    indices: NDArray[np.uint32] = table_indices(rows.responses, rows.challenges).astype(np.uint32)
+    low, high, challenge = (indices >> np.uint32(place) & np.uint32(1) for place in range(3))
+    bits = np.zeros((3, BLOCK, out.shape[1]), np.uint32)
+    bits[:, :STEPS] = low, high, challenge
+    bits[2, KEY_START : KEY_END + 1] = 1
+    small = np.concatenate([bits, _bound_column(challenge)[None], *_order_columns(low, high)])
+    # None of these is above two.
+    spelled = encode(np.arange(3))[small]
     first = POINT_COLUMNS + len(BIT_COLUMNS)
-    out[first : first + 4] = encode(_digest_columns(challenge))
-    out[first + 4] = encode(_bound_column(challenge))
-    out[first + 5 : first + 7] = encode(np.stack(_order_columns(low, high)))
-    out[first + 7] = encode(rows.key_numbers)[:, None]
+    _turn(spelled[:3], out[POINT_COLUMNS:first])
+    _turn(_digest_columns(challenge), out[first : first + CHALLENGE_ELEMENTS])
+    first += CHALLENGE_ELEMENTS
+    _turn(spelled[3:], out[first : first + 3])
+    out[first + 3] = encode(rows.key_numbers)[:, None]
 
     points = encode_point(fixed_points().table[0])
     result, key = decode(rows.chains.results).astype(np.int64), decode(rows.keys).astype(np.int64)
@@ -410,41 +416,48 @@ def _fill_blocks(out: Montgomery, rows: SignatureRows) -> None:
     out[:POINT_COLUMNS, :, STEPS:] = encode(sending)
 
 
-def _digest_columns(challenge: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The four elements so far, from the bits (n, 124) of the challenge: (4, n, 128)."""
-    columns = np.zeros((CHALLENGE_ELEMENTS, len(challenge), BLOCK), np.int64)
+def _turn(by_row: Montgomery, out: Montgomery) -> None:
+    """Copy (columns, rows, n) to (columns, n, rows), some signatures at a time, so that caches hold them."""
+    for start in range(0, by_row.shape[2], _SIGNATURES_AT_ONCE):
+        part = slice(start, start + _SIGNATURES_AT_ONCE)
+        for column, target in zip(by_row, out, strict=True):
+            target[part] = column[:, part].T
+
+
+def _digest_columns(challenge: NDArray[np.uint32]) -> Montgomery:
+    """The four elements so far, from the bits (124, n) of the challenge: (4, 128, n)."""
+    columns = np.zeros((CHALLENGE_ELEMENTS, BLOCK, challenge.shape[1]), np.uint32)
+    bits = challenge.astype(np.uint64) * np.uint64(encode([1])[0])
     for k in range(CHALLENGE_ELEMENTS):
-        first = STEPS - ELEMENT_BITS * (k + 1)
+        first, value = STEPS - ELEMENT_BITS * (k + 1), np.zeros(challenge.shape[1], np.uint64)
         for row in range(first, first + ELEMENT_BITS):
-            columns[k, :, row + 1] = (2 * columns[k, :, row] + challenge[:, row]) % PRIME
-        columns[k, :, first + ELEMENT_BITS :] = columns[k, :, first + ELEMENT_BITS, None]
+            value = (2 * value + bits[row]) % np.uint64(PRIME)
+            columns[k, row + 1] = value
+        columns[k, first + ELEMENT_BITS :] = value
     return columns
 
 
-def _bound_column(challenge: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Whether the element's bits above each row are those of p - 1: (n, 128)."""
-    meets = np.zeros((len(challenge), BLOCK), np.int64)
+def _bound_column(challenge: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Whether the element's bits above each row are those of p - 1: (128, n)."""
+    meets = np.zeros((BLOCK, challenge.shape[1]), np.uint32)
     for row in range(STEPS):
-        above = (
-            1 if row in ELEMENT_STARTS else meets[:, row - 1] * (challenge[:, row - 1] == _bound_bit(row - 1))
+        meets[row] = (
+            1 if row in ELEMENT_STARTS else meets[row - 1] * (challenge[row - 1] == _bound_bit(row - 1))
         )
-        meets[:, row] = above
     return meets
 
 
-def _order_columns(
-    low: NDArray[np.int64], high: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """`low_reaches` and `high_meets`: (n, 128) each."""
-    reaches, meets = np.zeros((len(low), BLOCK), np.int64), np.zeros((len(low), BLOCK), np.int64)
-    reaches[:, RESULT] = 1
+def _order_columns(low: NDArray[np.uint32], high: NDArray[np.uint32]) -> list[NDArray[np.uint32]]:
+    """`low_reaches` and `high_meets`: (1, 128, n) each."""
+    reaches, meets = (np.zeros((BLOCK, low.shape[1]), np.uint32) for _ in range(2))
+    reaches[RESULT] = 1
     for row in reversed(range(STEPS)):
-        below = reaches[:, row + 1]
-        reaches[:, row] = low[:, row] & below if _order_bit(0, row) else low[:, row] | below
-    meets[:, 0] = 1 + reaches[:, 0]
+        below = reaches[row + 1]
+        reaches[row] = low[row] & below if _order_bit(0, row) else low[row] | below
+    meets[0] = 1 + reaches[0]
     for row in range(STEPS):
-        meets[:, row + 1] = meets[:, row] * (high[:, row] == _order_bit(1, row))
-    return reaches, meets
+        meets[row + 1] = meets[row] * (high[row] == _order_bit(1, row))
+    return [reaches[None], meets[None]]
 
 
 def _second_slopes(result: NDArray[np.int64], right: Sequence[int]) -> NDArray[np.int64]:

@@ -8,6 +8,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from prover.hash.keccak import keccak256
+
 ROOM: Path = Path(__file__).resolve().parent
 
 SOURCES: Path = ROOM / "src"
@@ -41,6 +43,27 @@ class Artifact:
 def load_artifact(contract: str, folder: Path = ARTIFACTS) -> Artifact:
     """Read a committed artifact."""
     return Artifact(**json.loads((folder / f"{contract}.json").read_text(encoding="utf-8")))
+
+
+TERMINAL_CIRCUIT: Path = ARTIFACTS / "terminal_circuit.json"
+"""The circuit whose proofs the contract takes: generated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Circuit:
+    """What `StarkVerifier` is deployed with, and the key that it is then asked with."""
+
+    key_digest: bytes
+    description: bytes
+
+
+def load_circuit(path: Path = TERMINAL_CIRCUIT) -> Circuit:
+    """Read a generated circuit file; ValueError if it was changed, KeyError if it is no such file."""
+    fields = json.loads(path.read_text(encoding="utf-8"))
+    description = b"".join(bytes.fromhex(part) for part in fields["parts"].values())
+    if keccak256(description).hex() != fields["description_digest"]:
+        raise ValueError(f"the parts of {path.name} are not those of its digest")
+    return Circuit(bytes.fromhex(fields["key_digest"]), description)
 
 
 def source_digest(folders: tuple[Path, ...] = (SOURCES,)) -> str:

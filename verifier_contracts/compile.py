@@ -10,7 +10,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -75,7 +75,9 @@ def settings_of(contract: str) -> dict[str, Any]:
     return settings
 
 
-def run_compiler(sources: dict[str, str], wanted: Iterable[str]) -> dict[str, Any]:
+def run_compiler(
+    sources: dict[str, str], wanted: Iterable[str], more_outputs: Sequence[str] = ()
+) -> dict[str, Any]:
     """Compile the wanted ones among sources by name, each with the pinned compiler and its settings."""
     together: dict[str, list[str]] = {}
     for unit in wanted:
@@ -83,12 +85,16 @@ def run_compiler(sources: dict[str, str], wanted: Iterable[str]) -> dict[str, An
         together.setdefault(settings, []).append(unit)
     answer: dict[str, Any] = {"contracts": {}}
     for settings, units in together.items():
-        answer["contracts"] |= _compile(sources, units, json.loads(settings))["contracts"]
+        made = _compile(sources, units, json.loads(settings), more_outputs)
+        answer = made | {"contracts": answer["contracts"] | made["contracts"]}
     return answer
 
 
-def _compile(sources: dict[str, str], wanted: Iterable[str], settings: dict[str, Any]) -> dict[str, Any]:
+def _compile(
+    sources: dict[str, str], wanted: Iterable[str], settings: dict[str, Any], more_outputs: Sequence[str]
+) -> dict[str, Any]:
     outputs = ["abi", "evm.bytecode.object", "evm.deployedBytecode.object", "storageLayout"]
+    outputs += more_outputs
     request = {
         "language": "Solidity",
         "sources": {name: {"content": text} for name, text in sources.items()},

@@ -355,9 +355,10 @@ def run_chains(
     """
     length = keys.shape[1]
     count = -(-length // LANES) * LANES
-    padding = ((0, 0), (0, count - length))
-    padded_keys = np.ascontiguousarray(np.pad(keys, padding))
-    indices = np.ascontiguousarray(np.pad(table_indices(responses, challenges), padding))
+    padded_keys = np.zeros((POINT_ELEMENTS, count), np.uint32)
+    padded_keys[:, :length] = keys
+    indices = np.zeros((STEPS, count), np.uint32)
+    indices[:, :length] = table_indices(responses, challenges)
     exceptional, results = np.zeros(count, np.uint8), np.zeros((POINT_ELEMENTS, count), np.uint32)
     additions = np.zeros((4, ADDITION_COLUMNS, count if has_witness else 0), np.uint32)
     steps = np.zeros((STEP_COLUMNS, STEPS, count if has_witness else 0), np.uint32)

@@ -13,10 +13,18 @@ import numpy as np
 from prover.domain import interpolate_on_subgroup
 from prover.field.kernels import add, multiply, scale
 from prover.field.koalabear import PRIME, Montgomery, decode, inverse, power, root_of_unity
+from prover.field.threads import run_slices
 from prover.fri import kernels
 from prover.hash.suite import AnySuite
 from prover.merkle import MixedTree
-from prover.ntt import forward_transform, low_degree_extension
+from prover.ntt import (
+    aligned_empty,
+    coset_shifts,
+    coset_transform,
+    forward_transform,
+    inverse_transform,
+    low_degree_extension,
+)
 from prover.stark.numbers import Extension, Quintic, canonical
 from prover.stark.shape import EXTENSION_DEGREE, FoldStep
 
@@ -98,6 +106,32 @@ class FoldedWord:
     def commit(cls, suite: AnySuite, word: Montgomery, step: FoldStep, threads: int) -> FoldedWord:
         """Group the values at x times the roots of unity of the fold's order, and hash the rows."""
         rows = _rows_that_fold(word, step)
+        return cls(rows, step, MixedTree.commit(suite, [rows], threads))
+
+    @classmethod
+    def extend(
+        cls, suite: AnySuite, values: Montgomery, log_blowup: int, step: FoldStep, threads: int
+    ) -> FoldedWord:
+        """Commit to the word whose first coset these values are; each coset is grouped while it is in the cache.
+
+        The slow reference is `commit` of `extend_values`.
+        """
+        height = values.shape[1]
+        coefficients = inverse_transform(values, threads=threads)
+        # Folding counts its points from the first coset's first one, so that coset is the subgroup here.
+        shifts = coset_shifts(step.log_height, log_blowup, 1)
+        arity = 1 << step.log_arity
+        rows = aligned_empty((arity, EXTENSION_DEGREE, len(shifts), height // arity))
+
+        def work(start: int, stop: int) -> None:
+            buffer = aligned_empty(values.shape)
+            for coset in range(start, stop):
+                coset_transform(coefficients, shifts[coset], out=buffer)
+                grouped = buffer.reshape(EXTENSION_DEGREE, arity, height // arity)
+                rows[:, :, coset] = grouped.transpose(1, 0, 2)
+
+        run_slices(threads, len(shifts), work, multiple=1)
+        rows = rows.reshape(arity * EXTENSION_DEGREE, len(shifts), height // arity)
         return cls(rows, step, MixedTree.commit(suite, [rows], threads))
 
 

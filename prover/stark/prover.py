@@ -18,7 +18,6 @@ from prover.fri.prover import (
     FoldedWord,
     WeighedColumns,
     deep_values,
-    extend_values,
     fold_values,
     interpolate_final,
     mix_word,
@@ -241,9 +240,9 @@ class Proving:
         with self.stages.stage("fold"):
             values = inputs[self.shape.log_max_height]
             for step in self.shape.folds:
-                word = extend_values(values, self.parameters.log_blowup, self.threads)
-                words.append(FoldedWord.commit(self.suite, word, step, self.threads))
-                self._absorb_digest(Label.FOLD_ROOT, words[-1].tree.root)
+                word = FoldedWord.extend(self.suite, values, self.parameters.log_blowup, step, self.threads)
+                words.append(word)
+                self._absorb_digest(Label.FOLD_ROOT, word.tree.root)
                 self._grind(Label.GRIND_FOLDING, self.parameters.grinding.folding)
                 challenge = self._draw(Label.FOLDING)
                 values = fold_values(values, step, challenge, self.threads)

@@ -12,7 +12,6 @@ import click
 from rollup.commands.quantities import EthereumAddress, dollars, moment
 from rollup.commands.reach import Reach, reaching
 from rollup.commands.terminal import (
-    BadInput,
     ClearingCommand,
     Refused,
     json_option,
@@ -22,6 +21,9 @@ from rollup.commands.terminal import (
 )
 
 if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
+
+    from rollup.commands.house import FoundHouse
     from rollup.node.exits import ExitBook
     from rollup.state import Account
     from rollup.units import GroupId
@@ -69,7 +71,7 @@ def show(reach: Reach, owner: str | None, from_block: int | None, as_json: bool)
       clearing exit show --owner 0xDe09E74d4888Bc4e65F589e8c13Bce9F71DdF4c7 --json
       clearing exit show --contract 0x5FbDB2315678afecb367f032d93F642f64180aa3 --l1-rpc http://127.0.0.1:8545
     """  # noqa: D301 - the backspace is click's own mark for a paragraph that is not rewrapped
-    book = _book(reach, from_block)
+    _, book = _book(reach, from_block)
     whose = owner or reach.keystore.address(reach.name())
     document = _document(book, whose)
     if as_json:
@@ -94,7 +96,7 @@ def leave(reach: Reach, recipient: str | None, from_block: int | None, as_json: 
       clearing exit leave
       clearing exit leave --account alice --to 0xDe09E74d4888Bc4e65F589e8c13Bce9F71DdF4c7 --json
     """  # noqa: D301 - the backspace is click's own mark for a paragraph that is not rewrapped
-    book = _frozen_book(reach, from_block)
+    house, book = _frozen_book(reach, from_block)
     account = _account(book, reach)
     if book.has_left(account):
         raise Refused(f"account {account.account} has left already; `clearing exit group` takes its groups")
@@ -107,7 +109,7 @@ def leave(reach: Reach, recipient: str | None, from_block: int | None, as_json: 
         ),
         Due(f"cash of account {account.account}", share.cash_at_once, partial(book.take_cash, account)),
     ]
-    _collect(book, reach, due, recipient, as_json)
+    _collect(house, reach, due, recipient, as_json)
 
 
 @group.command(cls=ClearingCommand, name="group")
@@ -128,7 +130,7 @@ def take_groups(
       clearing exit group
       clearing exit group 7 8 --account alice --json
     """  # noqa: D301 - the backspace is click's own mark for a paragraph that is not rewrapped
-    book = _frozen_book(reach, from_block)
+    house, book = _frozen_book(reach, from_block)
     account = _account(book, reach)
     if not book.has_left(account):
         raise Refused(f"account {account.account} has not left; `clearing exit leave` comes first")
@@ -150,7 +152,7 @@ def take_groups(
         if groups:
             raise Refused(reason)
         say(reason)
-    _collect(book, reach, due, recipient, as_json)
+    _collect(house, reach, due, recipient, as_json)
 
 
 @group.command(cls=ClearingCommand)
@@ -171,7 +173,7 @@ def refund(
       clearing exit refund
       clearing exit refund 31 --account alice --json
     """  # noqa: D301 - the backspace is click's own mark for a paragraph that is not rewrapped
-    book = _frozen_book(reach, from_block)
+    house, book = _frozen_book(reach, from_block)
     owner = reach.keystore.address(reach.name())
     found = {deposit.position: deposit for deposit in book.deposits_of(owner)}
     for position in positions:
@@ -184,7 +186,7 @@ def refund(
         for place, deposit in found.items()
         if not deposit.is_refunded and (not positions or place in positions)
     ]
-    _collect(book, reach, due, recipient, as_json)
+    _collect(house, reach, due, recipient, as_json)
 
 
 @group.command(cls=ClearingCommand)
@@ -202,47 +204,96 @@ def claim(reach: Reach, recipient: str | None, from_block: int | None, as_json: 
       clearing exit claim
       clearing exit claim --account alice --json
     """  # noqa: D301 - the backspace is click's own mark for a paragraph that is not rewrapped
-    book = _book(reach, from_block)
+    house, book = _book(reach, from_block)
     owner = reach.keystore.address(reach.name())
     due = [
         Due(f"claim {one.index} of batch {one.batch}", one.amount, partial(book.claim, one))
         for one in book.claims_of(owner)
         if not one.is_paid
     ]
-    _collect(book, reach, due, recipient, as_json)
+    _collect(house, reach, due, recipient, as_json)
+
+
+@group.command(cls=ClearingCommand)
+@click.argument("number", metavar="GROUP", type=click.IntRange(0, LARGEST_GROUP))
+@click.argument("price", type=click.IntRange(0, (1 << 64) - 1))
+@reaching(chain=True, keys=True)
+@json_option
+def announce(reach: Reach, number: int, price: int, as_json: bool) -> None:
+    """Announce a GROUP's settlement PRICE in ticks, as the governor, where the oracles are silent.
+
+    Possible once too few oracles have posted 14 days after the group's expiry, or after the freeze where that is later.
+    After the timelock anyone may have it adopted, unless enough oracles have posted until then.
+
+    \b
+    Examples:
+      clearing exit announce 7 3150
+      clearing exit announce 7 3150 --account governor --json
+    """  # noqa: D301 - the backspace is click's own mark for a paragraph that is not rewrapped
+    house, exits = _exits(reach)
+    sent = _send(house, reach.wallet(), exits.functions.announcePrice(number, price))
+    ready = int(exits.functions.notice(number).call()[1])
+    if as_json:
+        print_json({"group": number, "price": price, "ready_at": ready, "transaction": sent})
+    else:
+        click.echo(
+            f"price {price} of group {number} is announced; `clearing exit adopt {number}` from {moment(ready)}"
+        )
+
+
+@group.command(cls=ClearingCommand)
+@click.argument("number", metavar="GROUP", type=click.IntRange(0, LARGEST_GROUP))
+@reaching(chain=True, keys=True)
+@json_option
+def adopt(reach: Reach, number: int, as_json: bool) -> None:
+    """Have a GROUP settled at the price that the governor announced; anyone may, after the timelock.
+
+    \b
+    Examples:
+      clearing exit adopt 7
+      clearing exit adopt 7 --account anybody --json
+    """  # noqa: D301 - the backspace is click's own mark for a paragraph that is not rewrapped
+    house, exits = _exits(reach)
+    sent = _send(house, reach.wallet(), exits.functions.adoptPrice(number))
+    price = int(exits.functions.notice(number).call()[0])
+    if as_json:
+        print_json({"group": number, "price": price, "transaction": sent})
+    else:
+        click.echo(f"group {number} settles at {price}")
 
 
 # -------------------------------------------------------------------------------------------------------- reaching
 
 
-def _book(reach: Reach, from_block: int | None) -> ExitBook:
+def _book(reach: Reach, from_block: int | None) -> tuple[FoundHouse, ExitBook]:
     """Everything about the clearing house of --contract, of the data directory, or else of the node."""
-    from rollup.node.deployment import House
-    from rollup.node.ethereum import Ethereum
+    from rollup.commands.house import found_house
     from rollup.node.exits import read_exit_book
 
-    ethereum = Ethereum.at(reach.chain_url)
-    known = House.read(reach.data_dir / "venue.json")
-    if known is not None and (reach.contract is None or int(reach.contract, 16) == int(known.contract, 16)):
-        address, first = known.contract, known.from_block
-    elif reach.contract is not None:
-        address, first = reach.contract, 0
-    else:
-        with reach.client() as client:
-            address, first = str(reach.parameters(client)["contract"]), 0
+    house = found_house(reach)
     say("repeating the proved batches from Ethereum's data")
-    return read_exit_book(ethereum, address, first if from_block is None else from_block)
+    first = house.from_block if from_block is None else from_block
+    return house, read_exit_book(house.vault.ethereum, str(house.vault.contract.address), first)
 
 
-def _frozen_book(reach: Reach, from_block: int | None) -> ExitBook:
+def _frozen_book(reach: Reach, from_block: int | None) -> tuple[FoundHouse, ExitBook]:
     """The same, of a clearing house that is frozen."""
-    book = _book(reach, from_block)
+    house, book = _book(reach, from_block)
     if not book.frozen_at:
         raise Refused(
             "the clearing house is not frozen: `clearing withdraw` takes money out, and `clearing l1 status`"
             " shows when anyone may freeze it"
         )
-    return book
+    return house, book
+
+
+def _exits(reach: Reach) -> tuple[FoundHouse, Any]:
+    """The exits of a clearing house, without its state."""
+    from rollup.commands.house import found_house
+    from rollup.node.deployment import contract_at
+
+    house = found_house(reach)
+    return house, contract_at(house.vault.ethereum, "Exits", str(house.functions.exits().call()))
 
 
 def _account(book: ExitBook, reach: Reach) -> Account:
@@ -261,23 +312,15 @@ def _ignoring_recipient(call_for: Callable[[GroupId], Any], name: GroupId, recip
     return call_for(name)
 
 
-def _collect(book: ExitBook, reach: Reach, due: Sequence[Due], recipient: str | None, as_json: bool) -> None:
+def _collect(
+    house: FoundHouse, reach: Reach, due: Sequence[Due], recipient: str | None, as_json: bool
+) -> None:
     """Send every call, and say what each one brought."""
-    from verifier_contracts.artifact import load_artifact
-
-    # What the exits refuse may be the clearing house's refusal, or the tree's.
-    errors = [*load_artifact("ClearingHouse").abi, *load_artifact("PoseidonTree").abi]
     done = []
     if due:
         wallet = reach.wallet()
-        if book.ethereum.web3.eth.get_balance(wallet.address) == 0:
-            raise BadInput(f"the wallet {wallet.address} has no ether to pay for gas")
         for one in due:
-            call = one.call_for(recipient or wallet.address)
-            book.ethereum.refuse_failure(wallet.address, call, errors=errors)
-            gas = int(call.estimate_gas({"from": wallet.address})) * 3 // 2
-            receipt = book.ethereum.send(wallet, call, gas=gas)
-            done.append((one, "0x" + bytes(receipt["transactionHash"]).hex()))
+            done.append((one, _send(house, wallet, one.call_for(recipient or wallet.address))))
             say(f"{one.what}: done" if one.amount == 0 else f"{one.what}: {dollars(one.amount)} paid")
     total = sum(one.amount for one, _ in done)
     if as_json:
@@ -285,6 +328,21 @@ def _collect(book: ExitBook, reach: Reach, due: Sequence[Due], recipient: str | 
         print_json({"calls": calls, "total": total})
     else:
         click.echo(f"{dollars(total)} taken" if due else "there is nothing to take now")
+
+
+def _send(house: FoundHouse, wallet: LocalAccount, call: Any) -> str:
+    """Send a call that would succeed; returns its transaction."""
+    from verifier_contracts.artifact import load_artifact
+
+    if house.vault.fund_with_practice_ether(wallet.address):
+        say("this is a practice chain: it gave the wallet some worthless ether for gas")
+    house.vault.insist_on_ether(wallet.address)
+    # What the exits refuse may be the clearing house's refusal, or the tree's.
+    errors = [*load_artifact("ClearingHouse").abi, *load_artifact("PoseidonTree").abi]
+    ethereum = house.vault.ethereum
+    ethereum.refuse_failure(wallet.address, call, errors=errors)
+    gas = int(call.estimate_gas({"from": wallet.address})) * 3 // 2
+    return "0x" + bytes(ethereum.send(wallet, call, gas=gas)["transactionHash"]).hex()
 
 
 # -------------------------------------------------------------------------------------------------------- printing

@@ -74,7 +74,7 @@ def _rows(found: L1Status) -> list[tuple[str, str]]:
             f"{claims.claimable} can be collected, {claims.waiting} wait for a proof, {claims.paid} paid",
         ),
         ("queue", "everything is in proved batches" if items is None else _items(items)),
-        ("vault", f"{dollars(found.vault)} dollars"),
+        ("vault", dollars(found.vault)),
     ]
     if found.frozen_at is not None:
         rows.append(("frozen", f"since {moment(found.frozen_at)}"))

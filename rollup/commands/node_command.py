@@ -95,7 +95,7 @@ UNFINISHED: Final = "deploying"
     type=click.IntRange(0, 64),
     default=1,
     show_default=True,
-    help="Processes that prove in the background, each with up to 6 GiB of memory; 0: none.",
+    help="Processes that prove in the background, each with gigabytes of memory; 0: none.",
 )
 @click.option(
     "--join-time",

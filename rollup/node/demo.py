@@ -53,6 +53,7 @@ from rollup.node.demo_report import (
     Refused,
     Settled,
     arrows_of,
+    bits_together,
     checks_of,
     owners_of,
     sealed_of,
@@ -116,6 +117,7 @@ class _Story:
     attested: list[Attested] = field(default_factory=list)
     collected: dict[str, int] = field(default_factory=dict)
     pipeline: tuple[Arrow, ...] = ()
+    bits_together: float | None = None
 
     def person(self, name: str) -> int:
         """A person's place among the chain's accounts."""
@@ -311,6 +313,7 @@ class _Story:
         self.refusals += refused
         batches = range(1, running.bridge.proved + 1)
         self.pipeline = arrows_of(prover.shelf, batches, self.house.chain.sent)
+        self.bits_together = bits_together(prover.shelf)
 
     def _wallet(self, name: str) -> LocalAccount:
         return self.house.chain.account(self.person(name))
@@ -366,6 +369,7 @@ class _Story:
             checks_of(state, claims, sum(self.collected.values()), house.vault_balance(), roots, self.listed),
             tuple(self.attested),
             self.pipeline,
+            self.bits_together,
         )
         self.show("audit: the books rebuilt from Ethereum alone", 1.0)
         return made

@@ -15,7 +15,7 @@ from rollup.margin import margin_of
 from rollup.node.demo_house import Listing
 from rollup.node.ethereum import Sent
 from rollup.node.ports import Attested
-from rollup.node.proofs import MadeStep, ProofShelf
+from rollup.node.proofs import MadeStep, ProofShelf, TerminalReport
 from rollup.state import State
 
 
@@ -126,6 +126,8 @@ class DemoReport:
     """Validity proofs that were made and verified beside the contract."""
     pipeline: tuple[Arrow, ...] = ()
     """What it took to prove the batches to the contract; nothing where they were not."""
+    bits_together: float | None = None
+    """Provable bits of all proofs behind a terminal proof together; the least, if there are several."""
 
     @property
     def proved(self) -> int:
@@ -154,7 +156,7 @@ def arrows_of(shelf: ProofShelf, batches: Sequence[int], sent: Iterable[Sent]) -
         by_name[one.name].append(one)
     bases = [one for one in map(shelf.report, batches) if one is not None]
     firsts = [one for one in map(shelf.step_report, batches) if one is not None]
-    joins = [one for one in starmap(shelf.terminal_report, sorted(shelf.terminals())) if one is not None]
+    joins = _joins(shelf)
     arrows = [
         _sent_arrow("batch", "data on Ethereum", [*by_name["begin"], *by_name["append"], *by_name["seal"]]),
         Arrow(
@@ -188,6 +190,15 @@ def arrows_of(shelf: ProofShelf, batches: Sequence[int], sent: Iterable[Sent]) -
         _sent_arrow("root accepted", "claim paid", by_name["claim"]),
     ]
     return tuple(arrow for arrow in arrows if arrow.count)
+
+
+def bits_together(shelf: ProofShelf) -> float | None:
+    """Provable bits of all proofs behind the weakest terminal proof; None where there is none."""
+    return min((join.provable_bits for join in _joins(shelf)), default=None)
+
+
+def _joins(shelf: ProofShelf) -> list[TerminalReport]:
+    return [one for one in starmap(shelf.terminal_report, sorted(shelf.terminals())) if one is not None]
 
 
 def _sent_arrow(source: str, target: str, sent: Sequence[Sent]) -> Arrow:

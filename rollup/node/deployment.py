@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from prover.export.solidity import read_circuit_file
 from prover.hash.keccak import keccak256
 from prover.hash.poseidon import POSEIDON16_20
 from rollup.binding import packed
@@ -23,7 +22,7 @@ from rollup.state import Deployment, State
 from rollup.state_hash import KernelHasher
 from rollup.state_tree import StateTree
 from rollup.units import Address, ChainId, Time
-from verifier_contracts.artifact import ARTIFACTS, Artifact, load_artifact
+from verifier_contracts.artifact import TERMINAL_CIRCUIT, Artifact, load_artifact, load_circuit
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -37,9 +36,6 @@ Without a key the contract takes the data version for unknown and no batch begin
 """
 
 NO_KEY_WORDS: Final = (int.from_bytes(NO_KEY), 0)
-
-TERMINAL_CIRCUIT: Final = ARTIFACTS / "terminal_circuit.json"
-"""What the terminal circuit's verifier is deployed with: generated."""
 
 VENUE_VERSION: Final = 2
 
@@ -151,7 +147,7 @@ def refusing_verifier() -> Verifier:
 def stark_verifier(pinned: Mapping[str, Any], circuit: Path = TERMINAL_CIRCUIT) -> Verifier:
     """The contract that verifies terminal proofs, from the pinned keys of the proof chain and its generated circuit."""
     try:
-        described = read_circuit_file(circuit.read_text(encoding="utf-8"))
+        described = load_circuit(circuit)
         terminal_key = int(pinned["terminal"], 16).to_bytes(32)
         last, steps = (
             tuple((int(digest, 16), int(root, 16)) for digest, root in pinned[name].values())

@@ -7,7 +7,7 @@ through exactly the same states.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import assert_never
 
 from rollup.admission import checked_signature, known_group, message_of
@@ -16,14 +16,13 @@ from rollup.batch import Batch, open_batch, serve_item
 from rollup.codec import (
     BatchContent,
     BatchHeader,
-    QueuedItem,
     encode_batch,
     encode_queued_item,
-    encode_record,
 )
-from rollup.events import Claim, Event, Traded
+from rollup.events import Traded
 from rollup.fields import is_in_range, word_bytes
 from rollup.instruments import group_of
+from rollup.node.batch_in_progress import BatchInProgress
 from rollup.node.effects import BookChanges, Effects, Fill, SealedBatch, Source
 from rollup.node.fitness import holding_rejection, maker_rejection
 from rollup.node.inputs import (
@@ -38,13 +37,13 @@ from rollup.node.inputs import (
 )
 from rollup.node.order_book import Attempt, Departed, Departure, Entry, OrderBook
 from rollup.node.refusals import Refusal
-from rollup.node.room import BatchLimits, BatchLoad, is_full
+from rollup.node.room import BatchLimits, is_full
 from rollup.node.verified import VerifiedSignatures
 from rollup.orders import Order, SignedOrder, filled_before, slot_rejection, time_rejection
-from rollup.outcome import Outcome, Record, RuleBrokenError, Transaction
+from rollup.outcome import Outcome, RuleBrokenError
 from rollup.rejections import Rejection
 from rollup.schnorr_batch import SignedMessage
-from rollup.state import Account, Leaf, LeafIndex, State
+from rollup.state import Account, State
 from rollup.transactions import TAGS, Trade
 from rollup.transition import apply_transaction
 from rollup.units import (
@@ -53,7 +52,6 @@ from rollup.units import (
     FillLots,
     OrderKind,
     OrderNumber,
-    QueuePosition,
     Side,
     SlotIndex,
     Time,
@@ -77,49 +75,6 @@ class Limits:
     """An account has as many slots."""
     open_orders: int = 200_000
     """About 400 MB of orders with their signatures."""
-
-
-@dataclass(slots=True)
-class _OpenBatch:
-    """The batch that is being filled; whatever can be gathered on the way is, so that closing it takes no time."""
-
-    before: State | None
-    """The state to go back to if nothing happens; let go of at the first change, with all versions since."""
-    queue_start: QueuePosition
-    items: tuple[QueuedItem, ...]
-    length: int
-    transactions: list[Transaction] = field(default_factory=list)
-    sources: list[Source] = field(default_factory=list)
-    records: list[Record] = field(default_factory=list)
-    spelled: bytearray = field(default_factory=bytearray)
-    claims: list[Claim] = field(default_factory=list)
-    leaves_before: dict[LeafIndex, Leaf | None] = field(default_factory=dict)
-    leaves_after: dict[LeafIndex, Leaf] = field(default_factory=dict)
-    load: BatchLoad = field(default_factory=BatchLoad)
-
-    def note(self, events: tuple[Event, ...], state: State) -> None:
-        """Remember what a step that left this state changed and what its claims add to the batch's data."""
-        for event in events:
-            self.load.note(event, state)
-            for change in event.changes:
-                self.leaves_before.setdefault(change.index, change.before)
-                self.leaves_after[change.index] = change.after
-            if event.claims:
-                self.claims += event.claims
-                self.length += len(event.claims) * word_bytes(Claim)
-
-    def add(self, transaction: Transaction, outcome: Outcome, source: Source) -> bytes:
-        """Append a transaction; what it publishes is returned."""
-        spelled = encode_record(outcome.record)
-        self.before = None
-        self.transactions.append(transaction)
-        self.sources.append(source)
-        self.records.append(outcome.record)
-        self.spelled += spelled
-        self.length += len(spelled)
-        self.load.note_record(type(transaction))
-        self.note(outcome.events, outcome.state)
-        return spelled
 
 
 @dataclass(slots=True)
@@ -151,7 +106,7 @@ class Engine:
         self.time: Time = state.system.time
         self._changes = BookChanges()
         self._sealed_at = 0
-        self._open: _OpenBatch | None = None
+        self._open: BatchInProgress | None = None
 
     # ------------------------------------------------------------------------------------------- readings
 
@@ -235,7 +190,7 @@ class Engine:
             self.time = entry.time
         return effects
 
-    def _batch(self) -> _OpenBatch:
+    def _batch(self) -> BatchInProgress:
         if self._open is None:
             raise RuntimeError("an input came while no batch was open")
         return self._open
@@ -409,7 +364,7 @@ class Engine:
             served.append(outcome)
             current = outcome.state
         items = sum(len(encode_queued_item(queued)) for queued in entry.items)
-        batch = _OpenBatch(
+        batch = BatchInProgress(
             None if served else before,
             before.system.queue_position,
             entry.items,

@@ -114,6 +114,9 @@ class Sequencer:
         self._unwritten = 0
         """Groups handed over that are not on the disk yet."""
         self._can_write = True
+        self._next_at = 0.0
+        """When the next group may begin although the disk is writing."""
+        self._will_look = False
         self._told_at = 0.0
         self._thresholds: tuple[int, int, int] | None = None
         self._is_stopping = False
@@ -216,8 +219,7 @@ class Sequencer:
             return Refusal.BUSY
         answer: asyncio.Future[Receipt | Reason] = asyncio.get_running_loop().create_future()
         self._waiting.append(Waiting(submission, answer, perf_counter()))
-        if self._is_worth_going_on():
-            self._wake.set()
+        self._look()
         return await answer
 
     async def _admit_forever(self) -> None:
@@ -229,6 +231,7 @@ class Sequencer:
                         break
                     self._wake.clear()
                     await self._wake.wait()
+                self._next_at = perf_counter() + GATHER_SECONDS
                 count = min(len(self._waiting), self.settings.group_size)
                 group = [self._waiting.popleft() for _ in range(count)]
                 group += [Waiting(one, None, perf_counter()) for one in self._turns.due_settlements()]
@@ -252,10 +255,24 @@ class Sequencer:
                 self._abandon_all()
 
     def _is_worth_going_on(self) -> bool:
-        """Say whether a group should be begun: while the disk writes the last one, a few wait for more."""
+        """Say whether a group should be begun: while the disk writes the last one, a few wait a little for more."""
         if self._unwritten and not self._is_stopping:
-            return len(self._waiting) >= SIGNATURES_TOGETHER
+            count = len(self._waiting)
+            return count >= SIGNATURES_TOGETHER or (count > 0 and perf_counter() >= self._next_at)
         return bool(self._waiting) or self._turns.has_settlements
+
+    def _look(self) -> None:
+        """Begin a group now, or look again when those who wait have waited enough."""
+        if self._is_worth_going_on():
+            self._wake.set()
+        elif self._waiting and not self._will_look:
+            self._will_look = True
+            remaining = max(0.0, self._next_at - perf_counter())
+            asyncio.get_running_loop().call_later(remaining, self._look_again)
+
+    def _look_again(self) -> None:
+        self._will_look = False
+        self._look()
 
     def _tick(self) -> None:
         """Look at batch and queue now and then, when nothing else happens."""
@@ -386,8 +403,7 @@ class Sequencer:
                 await loop.run_in_executor(self._writing, self.directory.journal.append, group.rows)
                 self._unwritten -= group.groups
                 self._acknowledge(group, perf_counter() - began)
-                if self._is_worth_going_on():
-                    self._wake.set()
+                self._look()
                 for sealed in group.sealed:
                     await self._checkpointer.put(sealed)
         finally:
@@ -455,6 +471,9 @@ SIGNATURES_TOGETHER: Final = 16
 
 Verifying one takes as long as verifying all of them, so while the disk keeps everybody waiting they gather.
 """
+
+GATHER_SECONDS: Final = 0.004
+"""From the beginning of one group to that of the next, while the disk writes: a slow disk finds the next one ready."""
 
 GROUPS_AHEAD: Final = 2
 """Groups that the engine may run ahead of the disk; they share the next wait for it."""

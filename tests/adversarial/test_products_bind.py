@@ -21,7 +21,7 @@ from prover.field.koalabear import PRIME
 from tests.adversarial.deletions import Ground
 
 LIMITS = {TWO_BYTES.name: 1 << 8, FOURTEEN_BITS.name: 1 << 14}
-TRIES = 1 << 20
+TRIES = 1 << 18
 SMALL = 1 << 16
 Numbers = NDArray[np.int64]
 

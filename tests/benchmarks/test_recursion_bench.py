@@ -1,58 +1,50 @@
-"""What `bench recursion` says beside the proof: gas, spread over trades, and one clear line for a bad table."""
+"""What `bench recursion` begins with, and what it says beside the proof: gas, spread over trades."""
 
 from __future__ import annotations
 
-import json
+from dataclasses import asdict
 from pathlib import Path
 
-import pytest
 from click.testing import CliRunner
 
+from benchmarks.recursion_base import prove_example, read_base
 from benchmarks.recursion_bench import command, describe_result
-from benchmarks.recursion_gas import GasTable, GasTableError
+from benchmarks.recursion_gas import GasTable
+from prover.stark.verify import verify
 
-TABLE = {
-    "gas_prove": 6_000_000,
-    "gas_data": 400_000,
-    "gas_prove_7976": 7_000_000,
-    "gas_data_7976": 900_000,
-    "gas_aggregate_4": 6_200_000,
-    "gas_exit": 2_000_000,
-    "evm_seconds": 2.5,
-}
-
-
-def written(folder: Path, content: object) -> Path:
-    path = folder / "gas.json"
-    path.write_text(json.dumps(content))
-    return path
-
-
-def test_gas_is_spread_over_the_trades(tmp_path: Path) -> None:
-    figures = GasTable.read(written(tmp_path, TABLE | {"another": 1})).figures(64)
-    assert figures == TABLE | {"gas_per_trade": 100_000, "gas_per_trade_7976": 7_900_000 / 64}
-
-
-@pytest.mark.parametrize("value", [0, -1, True, "6000000", None, 1.5])
-def test_a_figure_that_is_no_positive_number_is_refused(tmp_path: Path, value: object) -> None:
-    with pytest.raises(GasTableError, match="gas_data is not a positive number"):
-        GasTable.read(written(tmp_path, TABLE | {"gas_data": value}))
-
-
-@pytest.mark.parametrize(
-    ("content", "said"), [([], "no JSON object"), ({}, "gas_prove is not a positive number")]
+TABLE = GasTable(
+    gas_prove=6_000_000,
+    gas_data=400_000,
+    gas_prove_7976=7_000_000,
+    gas_data_7976=900_000,
+    gas_aggregate_4=6_200_000,
+    gas_exit=2_000_000,
+    evm_seconds=2.5,
 )
-def test_a_file_without_a_table_gives_one_line(tmp_path: Path, content: object, said: str) -> None:
-    path = written(tmp_path, content)
-    result = CliRunner().invoke(command, ["--trades", "64", "--gas", str(path)])
-    assert result.exit_code == 2
-    assert said in result.output.splitlines()[-1]
 
 
-def test_gas_goes_with_trades(tmp_path: Path) -> None:
-    result = CliRunner().invoke(command, ["--gas", str(written(tmp_path, TABLE))])
+def test_gas_is_spread_over_the_trades() -> None:
+    assert TABLE.figures(64) == asdict(TABLE) | {
+        "gas_per_trade": 100_000,
+        "gas_per_trade_7976": 7_900_000 / 64,
+    }
+
+
+def test_a_base_proof_is_kept_and_read_again(tmp_path: Path) -> None:
+    """In this process, with parameters for tests: what is measured are child processes."""
+    statement, content, figures = prove_example("poseidon-batch", 8, "test-poseidon", 1)
+    about = {"workload": "poseidon-batch", "log_size": 8, "parameters": "test-poseidon"}
+    key = read_base(about, content, 1)
+    assert (
+        verify(key, statement, content, required_bits=0, accept_insecure=True).security.minimum
+        == figures.bits
+    )
+
+
+def test_only_hashes_that_a_circuit_computes_are_measured() -> None:
+    result = CliRunner().invoke(command, ["--preset", "keccak-100-rate-8"])
     assert result.exit_code == 2
-    assert "--gas goes with --trades" in result.output
+    assert "a circuit verifies proofs with" in result.output.splitlines()[-1]
 
 
 def test_the_table_of_steps_has_rows_columns_seconds_and_bytes() -> None:
@@ -72,6 +64,7 @@ def test_the_table_of_steps_has_rows_columns_seconds_and_bytes() -> None:
         "repeats": 1,
         "steps": [step],
         "recursion_seconds": 1.25,
+        "recursion_seconds_all": [4.0, 1.25],
         "recursion_cpu_seconds": 2.5,
         "key_seconds": 3.0,
         "terminal_proof_bytes": 101_972,
@@ -81,7 +74,7 @@ def test_the_table_of_steps_has_rows_columns_seconds_and_bytes() -> None:
     }
     lines = describe_result(result)
     assert lines[2].split() == ["terminal", "131,072", "78", "1.25", "101,972", "103.3"]
-    with_gas = describe_result(result | GasTable(**TABLE).figures(64))  # type: ignore[arg-type]  # figures of both kinds
+    with_gas = describe_result(result | TABLE.figures(64))
     assert [line for line in with_gas if line not in lines] == [
         "  gas              6,000,000 to prove, 400,000 for the data, 100,000 a trade (123,438 by EIP-7976)",
         "                   6,200,000 to prove four batches, 2,000,000 to leave",

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from circuits.aggregation import FirstStep
 from circuits.archived import follow_archived
-from circuits.shelved import UnusableStepsError, join_steps, kept_base, kept_step
+from circuits.shelved import UnusableStepsError, bits_of, join_steps, kept_base, kept_step, words_of
+from circuits.statement import BatchStatement
 from circuits.verifying import verification_key
 from prover.stark.encoding import Reader, read_heading
 from prover.stark.verify import verify
@@ -22,6 +24,8 @@ from rollup.node.sequencer import Sequencer
 from rollup.node.storage import StorageError
 from rollup.rebuild import rebuild_batch
 from rollup.schnorr import SepticSchnorr
+from rollup.state import Deployment
+from rollup.units import Address, BatchNumber, ChainId, DataLength, QueuePosition, Time, Version
 from tests.rollup.node.desk import ALICE, BOB, Desk, HandClock, ListQueue
 from tests.rollup.node.test_sequencer import run, until
 
@@ -143,3 +147,38 @@ def test_what_other_circuits_made_is_not_used(tmp_path: Path) -> None:
         assert kept_step(shelf, 1) is None
     with pytest.raises(UnusableStepsError, match=r"the first steps of batches \[1, 2\] cannot be used"):
         join_steps(tmp_path, 1, 2)
+
+
+STATEMENT = BatchStatement(
+    Deployment(ChainId(31337), Address(1 << 150)),
+    BatchNumber(70_000),
+    tuple(range(8)),
+    tuple(range(8, 16)),
+    DataLength(30),
+    tuple(range(16, 24)),
+    tuple(range(5)),
+    tuple(range(5, 10)),
+    QueuePosition(1),
+    QueuePosition(1 << 20),
+    Time(1 << 40),
+    Version(3),
+)
+
+
+def test_a_statement_is_read_back_from_its_public_values() -> None:
+    assert BatchStatement.from_words(words_of(STATEMENT.elements)) == STATEMENT
+
+
+def test_a_first_step_that_is_no_proof_is_not_used(tmp_path: Path) -> None:
+    shelf = ProofShelf(tmp_path)
+    step = FirstStep(STATEMENT, "small", b"not a proof")
+    shelf.keep_step(step.to_bytes(), StepReport(70_000, 1.0, 1, 100.0))
+    assert FirstStep.from_bytes(shelf.step_path(70_000).read_bytes()) == step
+    assert kept_step(shelf, 70_000) is None
+
+
+def test_the_bits_of_all_proofs_together_are_fewer_the_more_are_joined() -> None:
+    step = FirstStep(STATEMENT, "small", b"")
+    alone, eight = (bits_of([step] * count, []) for count in (1, 8))
+    assert alone > 103
+    assert alone - 3.01 < eight < alone - 2.99

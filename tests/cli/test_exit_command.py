@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 from web3.contract.contract import ContractFunction
 from web3.utils.address import get_create_address
 
+from benchmarks.exit_gas import MEDIAN_EXIT
+from benchmarks.gas import README
 from prover.hash.poseidon import POSEIDON16_20
 from rollup.batch import Batch, BatchOutcome, apply_batch
 from rollup.binding import packed
@@ -175,6 +178,15 @@ def test_two_people_leave_with_all_that_is_theirs(leaving: Leaving) -> None:
     left = leaving.run("bob", "leave")
     assert [call["what"] for call in left["calls"]] == ["group 7 shown", "cash of account 2"]
     assert left["total"] == 500 * DOLLAR
+    # One position: between the first two rows of the documentation's table.
+    receipt = house.w3.eth.get_transaction_receipt(left["calls"][1]["transaction"])
+    listed = dict(
+        re.findall(r"^\| (takeCash, .+?) \| ([\d,]+) \|", README.read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    cheap, dear = (
+        int(listed[name].replace(",", "")) for name in ("takeCash, without positions", MEDIAN_EXIT)
+    )
+    assert cheap < receipt["gasUsed"] < dear
     assert leaving.refused("bob", "leave").startswith("account 2 has left already")
     assert leaving.run("bob", "claim")["total"] == 10 * DOLLAR
     assert leaving.run("bob", "claim") == {"calls": [], "total": 0}
@@ -189,6 +201,8 @@ def test_two_people_leave_with_all_that_is_theirs(leaving: Leaving) -> None:
     assert leaving.refused("alice", "refund", position) == f"deposit {position} was refunded before"
     assert leaving.refused("alice", "refund", "0").startswith("queue item 0 is no deposit of 0x")
     assert leaving.said("alice", "leave").endswith("$490.00 taken\n")
+    assert leaving.refused("bob", "adopt", "7").endswith("the contract refuses adoptPrice: NoNotice(7)")
+    assert "NotGovernor(" in leaving.refused("bob", "announce", "7", "100")
 
     fix_price(house, 130)
     assert "`clearing exit group 7`" in leaving.said("alice", "show")
@@ -230,11 +244,32 @@ def test_a_wallet_without_ether_is_told_before_anything_is_sent(leaving: Leaving
     house.prove(1)
     house.deposit(house.bob, 20)
     freeze(house)
+    refusal = leaving.refused("poor", "show", "--from-block", "100000", code=2)
+    assert refusal == "the chain's logs show 0 of 1 proved batches: an earlier --from-block is needed"
     refusal = leaving.refused("poor", "leave", code=2)
-    assert refusal == f"the wallet {poor} has no ether to pay for gas"
+    assert refusal == f"the wallet {poor} has no ether on chain {house.deployment.chain} to pay for gas"
 
 
 def test_an_address_without_a_contract_is_refused(leaving: Leaving) -> None:
     options = ["--data-dir", str(leaving.desk.data_dir), "--contract", leaving.house.carol]
     refusal = leaving.desk.refused("exit", "show", "--account", "bob", *options, code=2)
     assert refusal.startswith(f"there is no contract at {leaving.house.carol} on chain ")
+
+
+def test_the_governors_price_settles_a_group_of_silent_oracles(leaving: Leaving) -> None:
+    house = leaving.house
+    key = house.tester.backend.account_keys[0].to_bytes()
+    Keystore(leaving.desk.data_dir).add_wallet("governor", key, PASSWORD)
+    terms = ["uint16", "uint16", "uint48", "uint32", "uint32", "uint32"]
+    house.deposit(house.bob, 20)
+    house.govern(0, terms, GROUP, 1, EXPIRY, 200, DOLLAR, DOLLAR)
+    freeze(house)
+    house.wait_until(EXPIRY + 5 * DAY)
+    assert "TooEarly(" in leaving.refused("governor", "announce", "7", "100")
+    house.wait(40 * DAY)
+    announced = leaving.run("governor", "announce", "7", "100")
+    assert announced["ready_at"] >= house.now + 17 * DAY
+    assert "TooEarly(" in leaving.refused("bob", "adopt", "7")
+    house.wait(18 * DAY)
+    assert leaving.run("bob", "adopt", "7")["price"] == 100
+    assert leaving.refused("governor", "announce", "7", "101").endswith("AlreadyAdopted(7)")

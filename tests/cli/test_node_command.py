@@ -189,6 +189,7 @@ def _refused_anew(desk: Desk, tmp_path: Path, *options: str) -> str:
         (["--l1-rpc", "http://name:secret@127.0.0.1:9/key", "--deploy"], "no Ethereum node answers at http://127.0.0.1:9"),
         (["--port", "65536"], "65536 is not in the range"),
         (["--batch-time", "soon"], "'soon' is not a time"),
+        (["--join-time", "soon"], "'soon' is not a time"),
     ],
 )  # fmt: skip
 def test_options_that_cannot_be_meant_are_one_line(desk: Desk, options: list[str], said: str) -> None:

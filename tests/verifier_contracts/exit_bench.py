@@ -1,6 +1,7 @@
 """A clearing house in pyrevm with the rules beside it: batches with real roots, a freeze, and everybody's way out.
 
 pyrevm runs an exit in a millisecond, where the embedded chain takes half a second: so whole histories can be left.
+The file is long because it holds a chain, a clearing house and everybody's calls in one place.
 """
 
 from __future__ import annotations

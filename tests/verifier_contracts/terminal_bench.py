@@ -36,6 +36,8 @@ VECTOR = Path(__file__).resolve().parents[1] / "vectors" / "terminal_proof.json"
 BATCHES = 2
 """Batches that the committed proof is about: the first serves two deposits, the second one more."""
 
+DEPLOYER = address_of(0x7000)
+
 GENESIS_TIME = Time(START - 100)
 MINTED = 1 << 60
 
@@ -55,7 +57,8 @@ class Published:
 class SettledHouse:
     """A clearing house with the pinned keys and the verifier of the terminal circuit."""
 
-    def __init__(self) -> None:
+    def __init__(self, deployer: str = DEPLOYER) -> None:
+        """Exits and clearing house are the deployer's first two contracts, so their addresses are known."""
         self.engine = Engine()
         self.governor, self.sequencer, self.stranger = (address_of(0x6000 + place) for place in range(3))
         self.people = [address_of(0xA000 + place) for place in range(3)]
@@ -63,8 +66,6 @@ class SettledHouse:
         judge = stark_verifier(json.loads(pinned.spelled()))
         self.token = self.engine.deploy("PracticeToken", caller=self.governor)
         self.verifier = self.engine.deploy("StarkVerifier", judge.description, caller=self.governor)
-        # The exits are this deployer's first contract, the clearing house its second.
-        deployer = address_of(0x7000)
         expected = get_create_address(deployer, 1)  # type: ignore[arg-type]
         self.genesis = State.genesis(Deployment(ChainId(1), Address(int(expected, 16))), GENESIS_TIME)
         self.hasher = KernelHasher(POSEIDON16_20)

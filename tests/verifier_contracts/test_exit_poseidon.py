@@ -117,7 +117,7 @@ def test_paths_lead_where_the_rules_say(chain: tuple[Engine, Placed]) -> None:
     engine, tree = chain
     noise = random.Random(2)
     siblings = [tuple(noise.randrange(PRIME) for _ in range(8)) for _ in range(34)]
-    siblings[3] = (PRIME - 1,) * 8
+    siblings[3:9] = [(PRIME - 1,) * 8] * 6
     index = noise.randrange(1 << 34)
     digest = tuple(noise.randrange(PRIME) for _ in range(8))
     words = [packed(sibling) for sibling in siblings]

@@ -1,4 +1,7 @@
-"""Leaving after a freeze: leaves against the last proved root, each thing once, by its owner only."""
+"""Leaving after a freeze: leaves against the last proved root, each thing once, by its owner only.
+
+The file is long because every way to be paid is followed by every way to be refused.
+"""
 
 from __future__ import annotations
 

@@ -103,9 +103,10 @@ contract Exits is ExitPrices {
         uint256[] calldata held = _ofGroup(positions, group);
         require(held.length != 0, ExitErrors.GroupNotHeld(account, group));
         ExitPayoffs.Terms memory shown = terms[group];
-        // The requirement is the worst of all payoffs, so the sum is not negative.
         int256 total =
             int256(ExitPayoffs.requirement(held, shown)) + ExitPayoffs.payoff(held, shown, price);
+        // Soundness: the requirement is the worst of all payoffs; were it not, the cast would pay a fortune.
+        assert(total >= 0);
         uint64 amount = uint64(uint256(total));
         // Effects.
         isTaken[account][group] = true;

@@ -46,7 +46,7 @@ library PublicMessages {
         assembly ("memory-safe") {
             let low := mload(weights)
             let high := mload(add(weights, 32))
-            // One of the lanes grows by less than p a message: there is room for more than a description can count.
+            // Each lane grows by less than p a message: there is room for 2^50 of them.
             mstore(weights, add(low, mload(add(weights, 64))))
             mstore(add(weights, 32), add(high, mload(add(weights, 96))))
             let v := shr(204, mload(values))

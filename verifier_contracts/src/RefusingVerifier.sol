@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {IVerifier} from "./IVerifier.sol";
 
-/// Refuses every proof. Deployed until the real verifier exists, so that nothing can be claimed on trust.
+/// Refuses every proof. Deployed where nothing is proved, so that nothing can be claimed on trust.
 contract RefusingVerifier is IVerifier {
     error EveryProofIsRefused();
 

@@ -97,6 +97,11 @@ def test_the_prover_folds_words_to_words_of_the_folded_polynomial(
     values = fold_values(np.ascontiguousarray(word[:, 0]), step, challenge, 2)
     assert np.array_equal(values, result[:, 0])
     assert np.array_equal(extend_values(values, log_blowup, 2), result)
+    for threads in (1, 3):
+        first = np.ascontiguousarray(word[:, 0])
+        extended = FoldedWord.extend(KeccakSuite(), first, log_blowup, step, threads)
+        assert np.array_equal(extended.rows, committed.rows)
+        assert extended.tree.root == committed.tree.root
 
 
 @pytest.mark.parametrize(("log_height", "log_blowup"), [(3, 2), (9, 1)])

@@ -127,6 +127,7 @@ def test_the_tables_say_what_is_not_proved_and_whether_the_books_balance(
     assert to_json(unproved)["balances"] is True
     show_report(proved)
     shown = " ".join(capsys.readouterr().out.split())
+    assert "All proofs behind the root together have 100.5 provable bits." in shown
     assert f"The contract has accepted the proof of batches 1 to {BATCHES}: state root {proved.root}" in shown
     assert "It has paid 5 owners who had withdrawn: north 40,000.00, alice 2,500.00" in shown
     assert to_json(proved)["paid"] == sum(owner.claimed for owner in unproved.owners)
