@@ -12,7 +12,7 @@ from prover.field.koalabear import PRIME, Montgomery, decode, encode
 
 LOG_SIZE = 4
 
-COLUMNS_TRIED = 7
+COLUMNS_TRIED = 4
 """All columns of a small table, a sample of a wide one: reading a Poseidon table once takes a second."""
 
 

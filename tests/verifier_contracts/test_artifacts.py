@@ -34,11 +34,13 @@ MAX_INITIAL_CODE_BYTES = 49_152
 CONTRACTS = ("ClearingHouse", "Exits", "PoseidonTree", "PracticeToken", "RefusingVerifier", "StarkVerifier")
 
 
+@pytest.mark.long
 @pytest.mark.skipif(
     not is_npm_available() and os.environ.get("CI") != "true",
     reason="npm is not installed, and outside CI the source digest below has to do",
 )
 def test_the_artifacts_are_what_the_compiler_makes() -> None:
+    """Most of a minute; the short run compares the digest of sources and settings, and compiles the verifier alone."""
     expected = compile_all()
     committed = {path for folder in (ARTIFACTS, DOUBLES) for path in compiled_files(folder)}
     assert {path.name for path in committed} == {path.name for path in expected}
