@@ -17,8 +17,10 @@ from functools import lru_cache
 from typing import Final
 
 from circuits.machine import ProvedBatch
-from circuits.statement import BatchStatement
+from circuits.statement import PUBLIC_NAMES, BatchStatement
 from circuits.terminal_statement import (
+    IDENTITY_WORDS,
+    SLOT_WORDS,
     KeyIdentity,
     pinned_chain,
     terminal_values,
@@ -27,10 +29,14 @@ from circuits.terminal_statement import (
 from circuits.verifying import key_of_shape
 from prover.errors import ProofRefused, Reason
 from prover.export.calldata import encode_for_contract
+from prover.parameters import StarkParameters
 from prover.progress import Stages
 from prover.recursion.chain import (
     FIRST_LOG_HEIGHT,
     JOIN_SIZES,
+    SLOTS,
+    STEP,
+    STEP_LOG_HEIGHT,
     TALL_STEP,
     Join,
     StepFigures,
@@ -102,12 +108,17 @@ def first_key(shape: str) -> RecursionKey:
 @lru_cache(maxsize=4)
 def first_verification_key(shape: str) -> VerificationKey:
     """The same key as who only joins needs it: out of the pinned root."""
-    identity = pinned_chain().base[shape]
-    root = tuple(identity.root >> 32 * place & 0xFFFF_FFFF for place in range(8))
-    circuit = recursion_circuit(public_names(len(key_of_shape(shape, BASE_PRESET).circuit.public_names)))
-    key = VerificationKey(circuit, (FIRST_LOG_HEIGHT,) * 2, TALL_STEP, root)
+    return _pinned_key(pinned_chain().base[shape], len(PUBLIC_NAMES), FIRST_LOG_HEIGHT, TALL_STEP)
+
+
+def _pinned_key(
+    identity: KeyIdentity, publics: int, log_height: int, parameters: StarkParameters
+) -> VerificationKey:
+    """The key of a wide step out of its pinned identity."""
+    circuit = recursion_circuit(public_names(publics))
+    key = VerificationKey(circuit, (log_height,) * 2, parameters, IDENTITY_WORDS[1].limbs_of(identity.root))
     if KeyIdentity.of(key) != identity:
-        raise ProofRefused(Reason.WRONG_KEY, f"the pinned identity of shape {shape} is of other circuits")
+        raise ProofRefused(Reason.WRONG_KEY, "a pinned identity is of other circuits")
     return key
 
 
@@ -120,7 +131,8 @@ def join_of(size: int) -> Join:
 @lru_cache(maxsize=1)
 def terminal_key() -> RecursionKey:
     """The end of every chain."""
-    return make_terminal(join_of(1).last.verification)
+    publics = sum(word.limbs for word in SLOT_WORDS) * SLOTS
+    return make_terminal(_pinned_key(pinned_chain().last[1], publics, STEP_LOG_HEIGHT, STEP))
 
 
 def first_step(
