@@ -14,7 +14,7 @@ WORKERS ?= 2
 
 USER_STAMP := $(VENV)/.installed
 DEVELOPMENT_STAMP := $(VENV)/.installed-development
-GATE := -m pytest -n $(WORKERS) --dist loadfile --cov
+GATE := -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long bench lint format clean distclean

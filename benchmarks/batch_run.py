@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks.clearing_workload import Market, plain
 from benchmarks.prover_run import peak_bytes
-from circuits import keys, poseidon, signature
+from circuits import key_multiples, keys, poseidon, signature
 from circuits.machine import ProvedBatch, batch_key, prove_batch, shape_for
 from circuits.shapes import TABLES, Shape, batch_circuit
 from circuits.witness import follow_batch
@@ -138,9 +138,9 @@ def seconds_by_table(key: VerificationKey, seconds: dict[str, float]) -> dict[st
 
 
 def cells_per_signature(cells: dict[str, dict[str, int]], shape: Shape, work: Work) -> float:
-    """The signature and key tables, padding and all, and the permutations of the challenges, for each signature."""
+    """For each signature: the tables of signatures, keys and multiples, padding and all, and its permutations."""
     trades = [one for one in work.batch.transactions if isinstance(one, Trade)]
-    tables = sum(sum(cells[name].values()) for name in (signature.NAME, keys.NAME))
+    tables = sum(sum(cells[name].values()) for name in (signature.NAME, key_multiples.NAME, keys.NAME))
     row = sum(cells[poseidon.NAME].values()) >> shape.log_heights[poseidon.NAME]
     order = trades[0].buy.order
     suite = work.market.secrets[order.account].suite

@@ -9,6 +9,9 @@ import click
 
 from rollup.commands.terminal import json_option, print_json
 
+STEADY_RATE = 500.0
+"""Arrivals a second of the second open-loop run: the same whatever the node can take, so that versions compare."""
+
 PARTS = ("rules", "tree", "admission", "acknowledgement", "restart")
 
 
@@ -30,6 +33,8 @@ def measure(seed: int, seconds: float, parts: tuple[str, ...], rate: float | Non
         # What arrives over HTTP is half of what the node takes over HTTP; without HTTP it takes more.
         arrivals = result["orders_over_http_per_second"] / 2 if rate is None else rate
         result |= figures.acknowledgement(seed, arrivals, seconds)
+        if rate is None:
+            result["steady"] = figures.acknowledgement(seed, STEADY_RATE, seconds)
     if "restart" in parts:
         result |= figures.restart(seed)
     return result | {"machine": asdict(describe())}
@@ -77,8 +82,11 @@ FIGURES = {
     "orders_admitted_per_second": "orders admitted a second, verified and on the disk, without HTTP",
     "orders_over_http_per_second": "the same over HTTP, generator on the same cores",
     "trades_applied_per_second": "trades applied a second, state tree included",
-    "ack_p99_ms": "order to acknowledgement over HTTP, 99th percentile, ms",
-    "ack_rate_per_second": "arrivals a second at which that was measured",
+    "ack_rate_per_second": "arrivals a second asked of it over HTTP, Poisson, half of what it takes",
+    "ack_p50_ms": "order to acknowledgement at that rate, from when it should have been sent: median, ms",
+    "ack_p95_ms": "95th percentile, ms",
+    "ack_p99_ms": "99th percentile, ms",
+    "ack_max_ms": "slowest, ms",
     "signature_verifications_per_second": "signatures verified a second, one core",
     "restart_seconds": "restart with 100,000 accounts after 1,000,000 trades, s",
     "restart_with_interpreter_seconds": "the same from the start of the process, imports included, s",
@@ -88,9 +96,27 @@ FIGURES = {
 }
 
 
+def tail_lines(result: dict[str, Any]) -> list[str]:
+    """Where the slowest hundredth of the acknowledgements comes from."""
+    tail = result.get("load", {}).get("tail")
+    if tail is None:
+        return []
+    causes = ", ".join(f"{count} {cause}" for cause, count in tail["because_of"].items())
+    return [f"slowest {tail['orders']} orders, in {tail['moments']} moments: {causes}"]
+
+
 def describe_result(result: dict[str, Any]) -> list[str]:
     """The figures that people ask for, one a line."""
     lines = [f"{result[name]:>12,.2f}  {meaning}" for name, meaning in FIGURES.items() if name in result]
+    lines += tail_lines(result)
+    if "steady" in result:
+        steady = result["steady"]
+        lines += [
+            f"{steady[name]:>12,.2f}  {FIGURES[name].removesuffix(', half of what it takes')}"
+            for name in FIGURES
+            if name in steady
+        ]
+        lines += tail_lines(steady)
     if "mix" in result:
         lines.append("workload: " + ", ".join(f"{name} {value}" for name, value in result["mix"].items()))
     return lines

@@ -16,6 +16,7 @@ from random import Random
 from time import perf_counter, time
 from typing import IO, Any, Final
 
+from benchmarks.clearing_tail import explained
 from benchmarks.clearing_workload import CASH, ORDER_TAG, Market, plain
 from benchmarks.prover_bench import run_child
 from prover.hash.poseidon import POSEIDON16_20
@@ -334,7 +335,7 @@ def _loaded(seed: int, rate: float, seconds: float) -> dict[str, Any]:
     """What a generator in a process of its own saw of a node in another."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        node_process(Path(folder) / "node", "--seed", str(seed)) as (line, _),
+        node_process(Path(folder) / "node", "--seed", str(seed)) as (line, node),
     ):
         load = run_child(
             "benchmarks.clearing_load",
@@ -346,6 +347,10 @@ def _loaded(seed: int, rate: float, seconds: float) -> dict[str, Any]:
             "--seconds",
             str(seconds),
         )
+        _stream(node.stdin).close()
+        told = json.loads(_stream(node.stdout).readline())
+    load["tail"] = explained(load.pop("slowest"), told["spans"])
+    load["node_mean_ms"] = told["mean_ms"]
     if load["refused"]:
         raise RuntimeError(f"{load['refused']} of the workload's orders were refused")
     return load
@@ -359,7 +364,8 @@ def admission_over_http(seed: int, seconds: float = CLOSED_LOOP_SECONDS) -> dict
 def acknowledgement(seed: int, rate: float, seconds: float) -> dict[str, Any]:
     """Delay of acknowledgements over HTTP at a given rate of arrivals."""
     load = _loaded(seed, rate, seconds)
-    return {"ack_p99_ms": load["p99_ms"], "ack_rate_per_second": rate, "load": load}
+    figures = {f"ack_{name}_ms": load[f"{name}_ms"] for name in ("p50", "p95", "p99", "max")}
+    return figures | {"ack_rate_per_second": rate, "load": load}
 
 
 def write_history(path: Path, market: Market, state: State, trades: int) -> dict[str, int]:

@@ -22,6 +22,7 @@ from time import perf_counter
 from typing import Any
 from urllib.parse import urlsplit
 
+from benchmarks.clearing_tail import Slow, slowest
 from benchmarks.clearing_workload import Market
 from rollup.node.wire import order_to_json
 
@@ -66,6 +67,8 @@ class Connection(asyncio.Protocol):
         self._transport: Any = None
         self.due = 0.0
         """When the request on its way should have been sent."""
+        self.sent = 0.0
+        """When it was."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
@@ -73,7 +76,7 @@ class Connection(asyncio.Protocol):
 
     def send(self, request: bytes, due: float) -> None:
         """Send a request."""
-        self.due = due
+        self.due, self.sent = due, perf_counter()
         self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
@@ -104,7 +107,7 @@ class Generator:
     """Sends requests on the first connection that is free, in order, and notes how long each took."""
 
     def __init__(self) -> None:
-        self.delays: list[float] = []
+        self.orders: list[Slow] = []
         self.refused = 0
         self._connections: list[Connection] = []
         self._free: list[Connection] = []
@@ -159,7 +162,7 @@ class Generator:
             self._idle.set()
 
     def _answered(self, connection: Connection, status: int) -> None:
-        self.delays.append(perf_counter() - connection.due)
+        self.orders.append((connection.due, connection.sent, perf_counter()))
         self.refused += status != OK
         self._go_on(connection)
 
@@ -181,16 +184,20 @@ async def run(url: str, rate: float, seconds: float, seed: int, accounts: int) -
         await generator.closed_loop(requests, seconds)
     took = perf_counter() - began
     generator.close()
-    delays = sorted(generator.delays)
+    delays = sorted(answered - due for due, _, answered in generator.orders)
+    lateness = sorted(sent - due for due, sent, _ in generator.orders)
     return {
         "sent": len(delays),
         "refused": generator.refused,
         "rate": rate,
         "answered_per_second": len(delays) / took,
         "p50_ms": 1000 * delays[len(delays) // 2],
+        "p95_ms": 1000 * delays[int(len(delays) * 0.95)],
         "p99_ms": 1000 * delays[int(len(delays) * 0.99)],
         "p999_ms": 1000 * delays[int(len(delays) * 0.999)],
         "max_ms": 1000 * delays[-1],
+        "sent_late_p99_ms": 1000 * lateness[int(len(lateness) * 0.99)],
+        "slowest": slowest(generator.orders),
     }
 
 

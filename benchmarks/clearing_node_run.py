@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.clearing_figures import BenchClock, BenchQueue, everybody_has_money, unlimited
+from benchmarks.clearing_tail import SpanMetrics
 from benchmarks.clearing_workload import Market
 
 
-async def run(path: Path, accounts: int, seed: int, **batches: Any) -> None:
+async def run(path: Path, accounts: int, seed: int, fronts: int = 1, **batches: Any) -> None:
     """Start, print, serve; `batches` are settings of the sequencer: how many transactions, how many seconds."""
+    from rollup.node.fronts import Fronts
     from rollup.node.sequencer import Sequencer, SequencerSettings
     from rollup.node.server import ServerSettings, port_of, serve
     from rollup.node.storage import DataDirectory
@@ -24,10 +26,15 @@ async def run(path: Path, accounts: int, seed: int, **batches: Any) -> None:
     settings = SequencerSettings(
         queue_items=len(queue.items), batch_bytes=10 * 112 * 1024, batch_limits=unlimited(), **batches
     )
-    sequencer = Sequencer(DataDirectory(path), market.genesis, BenchClock(market.time), queue, settings)
+    metrics = SpanMetrics()
+    clock = BenchClock(market.time)
+    sequencer = Sequencer(DataDirectory(path), market.genesis, clock, queue, settings, metrics)
+    limits = ServerSettings(port=0, requests_per_second=1e6, request_burst=1e6, fronts=fronts)
+    before = Fronts(limits)
+    if fronts:
+        await before.launch()
     restart = await sequencer.start()
-    limits = ServerSettings(port=0, requests_per_second=1e6, request_burst=1e6)
-    runner = await serve(sequencer, limits)
+    runner = await serve(sequencer, limits, before)
     if accounts:
         await everybody_has_money(sequencer)
     line = {
@@ -41,9 +48,10 @@ async def run(path: Path, accounts: int, seed: int, **batches: Any) -> None:
     await sequencer.stop()
     timings = {
         name: round(1000 * timing.total / max(1, sum(timing.counts)), 3)
-        for name, timing in sequencer.metrics.timings.items()
+        for name, timing in metrics.timings.items()
     }
-    print(json.dumps({"mean_ms": timings, "sequence": sequencer.engine.sequence}), flush=True)
+    line = {"mean_ms": timings, "sequence": sequencer.engine.sequence, "spans": metrics.spans}
+    print(json.dumps(line), flush=True)
 
 
 if __name__ == "__main__":
@@ -53,6 +61,7 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--batch-transactions", type=int, default=4096)
     parser.add_argument("--batch-seconds", type=float, default=5.0)
+    parser.add_argument("--fronts", type=int, default=1)
     given = parser.parse_args()
     batches = {"batch_transactions": given.batch_transactions, "batch_seconds": given.batch_seconds}
-    asyncio.run(run(given.path, given.accounts, given.seed, **batches))
+    asyncio.run(run(given.path, given.accounts, given.seed, given.fronts, **batches))

@@ -15,10 +15,12 @@ def measure() -> dict[str, Any]:
     import benchmarks.kernels_field as field
     import benchmarks.kernels_hash as hashes
     import benchmarks.kernels_tape as tape
+    from benchmarks.kernels_rate import operations_per_nanosecond
     from benchmarks.machine import describe
 
     rows = [*field.rows(), *hashes.rows(), *tape.rows()]
-    return {"kernels": rows, "machine": asdict(describe())}
+    rate = operations_per_nanosecond()
+    return {"kernels": rows, "vector_operations_per_nanosecond": rate, "machine": asdict(describe())}
 
 
 @click.command()
@@ -26,19 +28,24 @@ def measure() -> dict[str, Any]:
 def command(as_json: bool) -> None:
     """Time the kernels: field, transforms, hashes, constraints.
 
+    A limit is the kernel's number of vector operations over the rate at which this machine starts them.
+
     \b
     Examples:
       clearing bench kernels
       clearing bench kernels --json
     """  # noqa: D301 - the backspace is click's own mark for a paragraph that is not rewrapped
+    from benchmarks.kernels_rate import described
+
     result = measure()
     if as_json:
         print_json(result)
         return
-    limit = None
+    rate = result["vector_operations_per_nanosecond"]
+    click.echo(f"this machine starts {rate:.2f} vector operations, each on 16 lanes, in a nanosecond")
+    reason = None
     for row in result["kernels"]:
-        floor = "" if row["floor"] is None else f", floor {row['floor']}"
-        click.echo(f"{row['kernel']:44} {row['nanoseconds_per_unit']:12,.3f} ns for {row['unit']}{floor}")
-        if row["machine_limit"] != limit:
-            limit = row["machine_limit"]
-            click.echo(f"{'':44} limit, here and below: {limit}")
+        click.echo(described(row))
+        if row["machine_limit"] != reason:
+            reason = row["machine_limit"]
+            click.echo(f"{'':44} here and below: {reason}")

@@ -9,6 +9,7 @@ from typing import Any
 import click
 import numpy as np
 
+from benchmarks.kernels_rate import described, row
 from prover.field import kernels
 from prover.field.compiler import kernel
 from prover.field.koalabear import PRIME, Montgomery, encode
@@ -33,13 +34,19 @@ MULTIPLY_FLOOR = 0.066
 TRANSFORM_FLOOR = 1.4
 """Nanoseconds a cell of 2^20 rows on one core; two cores halve it."""
 
-MULTIPLY_LIMIT = "13 vector instructions for 16 products; at four a cycle and 4 GHz 0.051 ns"
+MULTIPLY_LIMIT = "13 vector operations for 16 products"
 TRANSFORM_LIMIT = (
-    "14 instructions for 32 cells on each of log2(height) levels, and 9 for 16 cells once down, twice up: "
-    "a level is 0.03 ns at four a cycle and 4 GHz, 0.06 where a vector of 512 bits takes two slots; "
-    "once a matrix outgrows the caches also 8 bytes a cell from and to memory, as much as a copy"
+    "14 vector operations for 32 cells on each level but the lowest six, which take 60 for 16 cells down and 67 up, "
+    "transposing and scaling included; once a matrix outgrows the caches also 8 bytes a cell from and to memory, "
+    "as much as a copy"
 )
-DOT_LIMIT = "30 vector instructions for 16 cells and five planes; at four a cycle and 4 GHz 0.12 ns"
+DOWN_LEVEL, UP_LEVEL = 114 / 256, 112 / 256
+"""Vector operations a cell and level, counted in the assembly of a step of two levels over eight vectors."""
+
+DOWN_SQUARE, UP_SQUARE = 967 / 256, 1071 / 256
+"""The same for the lowest six levels, of a square of sixteen vectors."""
+
+DOT_LIMIT = "30 vector operations for 16 cells and five planes"
 EXTENSION_LIMIT = (
     "25 products of two halves, 9 reductions: some 250 vector instructions for 16 elements, 1 ns"
 )
@@ -66,16 +73,6 @@ def _best_seconds(work: Callable[[], object]) -> float:
     return best
 
 
-def _row(name: str, seconds: float, units: int, unit: str, floor: float | None, limit: str) -> dict[str, Any]:
-    return {
-        "kernel": name,
-        "nanoseconds_per_unit": seconds / units * 1e9,
-        "unit": unit,
-        "floor": floor,
-        "machine_limit": limit,
-    }
-
-
 def _random(*shape: int) -> Montgomery:
     array = aligned_empty(shape)
     array[:] = encode(np.random.default_rng(1).integers(0, PRIME, shape))
@@ -90,10 +87,24 @@ def _arithmetic() -> list[dict[str, Any]]:
     extension = _best_seconds(lambda: kernels.extension_multiply(planes, planes))
     sums = _best_seconds(lambda: kernels.evaluate_columns(matrix, planes))
     return [
-        _row("Montgomery product", product, CACHED * REPEATS, "product", MULTIPLY_FLOOR, MULTIPLY_LIMIT),
-        _row("base field batch inverse", inverse, ROWS, "element", None, INVERSE_LIMIT),
-        _row("quintic product", extension, ROWS, "product", None, EXTENSION_LIMIT),
-        _row("weighted sum of a column, five planes", sums, matrix.size, "cell", None, DOT_LIMIT),
+        row(
+            "Montgomery product",
+            product / (CACHED * REPEATS) * 1e9,
+            "product",
+            MULTIPLY_FLOOR,
+            MULTIPLY_LIMIT,
+            13 / 16,
+        ),
+        row("base field batch inverse", inverse / ROWS * 1e9, "element", None, INVERSE_LIMIT),
+        row("quintic product", extension / ROWS * 1e9, "product", None, EXTENSION_LIMIT, 250 / 16),
+        row(
+            "weighted sum of a column, five planes",
+            sums / matrix.size * 1e9,
+            "cell",
+            None,
+            DOT_LIMIT,
+            30 / 16,
+        ),
     ]
 
 
@@ -107,11 +118,28 @@ def _transforms(log_height: int, columns: int, threads: int, floor: float | None
     part = matrix[: columns // 4]
     extension = _best_seconds(lambda: low_degree_extension(part, 2, threads=threads, out=extended))
     where = f"2^{log_height} rows, {threads} core{'s' if threads > 1 else ''}"
+    levels = log_height - 6
+    down_operations = (DOWN_SQUARE + DOWN_LEVEL * levels) / threads
+    up_operations = (UP_SQUARE + UP_LEVEL * levels) / threads
     return [
-        _row(f"inverse transform, {where}", down, matrix.size, "cell", floor, TRANSFORM_LIMIT),
-        _row(f"coset transform, {where}", up, matrix.size, "cell", floor, TRANSFORM_LIMIT),
-        _row(
-            f"extension by 4, {where}", extension, extended.size, "cell of the result", None, TRANSFORM_LIMIT
+        row(
+            f"inverse transform, {where}",
+            down / matrix.size * 1e9,
+            "cell",
+            floor,
+            TRANSFORM_LIMIT,
+            down_operations,
+        ),
+        row(
+            f"coset transform, {where}", up / matrix.size * 1e9, "cell", floor, TRANSFORM_LIMIT, up_operations
+        ),
+        row(
+            f"extension by 4, {where}",
+            extension / extended.size * 1e9,
+            "cell of the result",
+            None,
+            TRANSFORM_LIMIT,
+            up_operations + down_operations / 4,
         ),
     ]
 
@@ -129,9 +157,8 @@ def rows() -> list[dict[str, Any]]:
 
 def main() -> None:
     """Print one line a measurement."""
-    for row in rows():
-        floor = "" if row["floor"] is None else f"   floor {row['floor']:g}"
-        click.echo(f"{row['kernel']:44} {row['nanoseconds_per_unit']:10.3f} ns  a {row['unit']}{floor}")
+    for found in rows():
+        click.echo(described(found))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any
 import click
 import numpy as np
 
+from benchmarks.kernels_rate import described, row
 from prover.field.koalabear import PRIME, Montgomery, encode
 from prover.hash import keccak_kernels, poseidon_kernels
 from prover.hash.poseidon import POSEIDON16_20, POSEIDON16_36
@@ -36,13 +37,13 @@ POSEIDON_FLOOR = 200.0
 KECCAK_FLOOR = 27.0
 """The same for eight lanes of Keccak-f."""
 
-POSEIDON_LIMIT = (
-    "about 7,500 vector operations for 8 permutations of 20 partial rounds, of which four start in a cycle"
-)
+POSEIDON_LIMIT = "about 7,500 vector operations for 8 permutations of 20 partial rounds"
+POSEIDON_OPERATIONS = 7500 / 8
 KECCAK_LIMIT = (
-    "24 rounds of 95 vector operations for 8 permutations, 29 of them rotations: 17 ns at four a cycle and 4 GHz, "
-    "40 where a vector of 512 bits takes two slots; a round's seven steps depend on each other"
+    "24 rounds of 95 vector operations for 8 permutations: 35 of three operands, 30 of two, 29 rotations, a constant; "
+    "90 are the fewest that the round has; its seven steps depend on each other"
 )
+KECCAK_OPERATIONS = 24 * 95 / 8
 ROWS_LIMIT = "the permutations, and each cache line read once"
 TREE_LIMIT = "the rows, and one node less than there are leaves"
 
@@ -58,15 +59,15 @@ def _best_seconds(work: Callable[[], object]) -> float:
 
 
 def _row(
-    kernel: str, seconds: float, units: int, unit: str, floor: float | None, limit: str
+    kernel: str,
+    seconds: float,
+    units: int,
+    unit: str,
+    floor: float | None,
+    limit: str,
+    operations: float | None = None,
 ) -> dict[str, Any]:
-    return {
-        "kernel": kernel,
-        "nanoseconds_per_unit": seconds / units * 1e9,
-        "unit": unit,
-        "floor": floor,
-        "machine_limit": limit,
-    }
+    return row(kernel, seconds / units * 1e9, unit, floor, limit, operations)
 
 
 def _random(*shape: int) -> Montgomery:
@@ -76,17 +77,21 @@ def _random(*shape: int) -> Montgomery:
 def _permutations() -> list[dict[str, Any]]:
     states = _random(16, HEIGHT)
     found = []
-    for parameters, floor in ((POSEIDON16_20, POSEIDON_FLOOR), (POSEIDON16_36, None)):
+    known = ((POSEIDON16_20, POSEIDON_FLOOR, POSEIDON_OPERATIONS), (POSEIDON16_36, None, None))
+    for parameters, floor, operations in known:
         permute = partial(poseidon_kernels.permute_states, states, parameters)
         name = f"Poseidon permutation, {parameters.partial_rounds} partial rounds"
-        found.append(_row(name, _best_seconds(permute), HEIGHT, "permutation", floor, POSEIDON_LIMIT))
+        seconds = _best_seconds(permute)
+        found.append(_row(name, seconds, HEIGHT, "permutation", floor, POSEIDON_LIMIT, operations))
     trace = np.empty((poseidon_kernels.trace_columns(POSEIDON16_20), HEIGHT), dtype=np.uint32)
     seconds = _best_seconds(lambda: poseidon_kernels.trace_rows(states, trace, POSEIDON16_20))
     found.append(_row("Poseidon table", seconds, HEIGHT, "row of 164 cells", None, POSEIDON_LIMIT))
     scratch = keccak_kernels.new_scratch(1)
     seconds = _best_seconds(lambda: keccak_kernels.permute_repeatedly(scratch, PERMUTATIONS_A_CALL))
     units = PERMUTATIONS_A_CALL * keccak_kernels.ROWS
-    found.append(_row("Keccak-f[1600]", seconds, units, "permutation", KECCAK_FLOOR, KECCAK_LIMIT))
+    found.append(
+        _row("Keccak-f[1600]", seconds, units, "permutation", KECCAK_FLOOR, KECCAK_LIMIT, KECCAK_OPERATIONS)
+    )
     return found
 
 
@@ -133,9 +138,8 @@ def rows() -> list[dict[str, Any]]:
 
 def main() -> None:
     """Print one line a measurement."""
-    for row in rows():
-        floor = "" if row["floor"] is None else f"   floor {row['floor']:g}"
-        click.echo(f"{row['kernel']:44} {row['nanoseconds_per_unit']:10.3f} ns  a {row['unit']}{floor}")
+    for found in rows():
+        click.echo(described(found))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import Any
 import click
 import numpy as np
 
+from benchmarks.kernels_rate import described, row
 from prover.air.builder import AirBuilder, define_table
 from prover.air.bus import Bus
 from prover.air.expression import Cell, CellKind
@@ -83,16 +84,6 @@ def _evaluation(table: Table, log_height: int) -> tuple[Tape, float]:
     return tape, _best_seconds(lambda: tape.run(sources, constants, out, threads=1))
 
 
-def _row(kernel: str, nanoseconds: float, unit: str, floor: float | None, limit: str) -> dict[str, Any]:
-    return {
-        "kernel": kernel,
-        "nanoseconds_per_unit": nanoseconds,
-        "unit": unit,
-        "floor": floor,
-        "machine_limit": limit,
-    }
-
-
 def rows() -> list[dict[str, Any]]:
     """One row a measurement, all on one core."""
     poseidon = define_table("poseidon", _poseidon)
@@ -104,17 +95,17 @@ def rows() -> list[dict[str, Any]]:
         each = (seconds - fixed_seconds) / ((1 << LOG_HEIGHT) - (1 << LOG_SMALLEST_HEIGHT)) * 1e9
         operations = sum(tape.operations.values())
         found += [
-            _row(
+            row(
                 f"tape, {name} table",
                 each / operations,
                 "operation and row",
                 OPERATION_FLOOR,
-                "a weighted term takes 6.5 vector operations for 16 rows, of which four start in a cycle",
+                "a weighted term takes 6.5 vector operations for 16 rows",
             ),
-            _row(
+            row(
                 f"tape, {name} row", each, f"row of {operations} operations", None, "the operations, as above"
             ),
-            _row(
+            row(
                 f"tape, start on a {name} table",
                 fixed_seconds * 1e9,
                 "run",
@@ -124,7 +115,7 @@ def rows() -> list[dict[str, Any]]:
         ]
     _, seconds = _evaluation(poseidon, LOG_STREAMED_HEIGHT)
     found.append(
-        _row(
+        row(
             "tape, Poseidon row from memory",
             seconds / (1 << LOG_STREAMED_HEIGHT) * 1e9,
             "row",
@@ -134,7 +125,7 @@ def rows() -> list[dict[str, Any]]:
     )
     combination = poseidon.combination
     found.append(
-        _row(
+        row(
             "tape, compiling the Poseidon table",
             _best_seconds(lambda: Tape.compile([combination])) * 1e9,
             "table",
@@ -148,9 +139,8 @@ def rows() -> list[dict[str, Any]]:
 @click.command()
 def command() -> None:
     """Time the constraint tape."""
-    for row in rows():
-        floor = "" if row["floor"] is None else f"  floor {row['floor']}"
-        click.echo(f"{row['kernel']:40} {row['nanoseconds_per_unit']:14.3f} ns  a {row['unit']}{floor}")
+    for measured in rows():
+        click.echo(described(measured))
 
 
 if __name__ == "__main__":

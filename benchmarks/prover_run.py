@@ -52,13 +52,13 @@ def measure(
         inputs = example.draw(log_size, 1 + number)
         start = time.perf_counter()
         with stages.stage("fill the trace"):
-            filled = example.fill_from(inputs, log_size, threads)
-        proof = prove(key, filled.traces, filled.statement, threads=threads, stages=stages)
+            traces, statement = example.fill_for(key, inputs, log_size, threads)
+        proof = prove(key, traces, statement, threads=threads, stages=stages)
         runs.append({**stages.seconds, "total": time.perf_counter() - start})
         if number == repeats:
-            content = encode_proof(key.verification, filled.statement, proof.messages, proof.positions)
+            content = encode_proof(key.verification, statement, proof.messages, proof.positions)
         # Nothing of one run may be alive in the next one: the peak is that of a single proof.
-        del inputs, filled, proof
+        del inputs, traces, proof
     if out is not None:
         out.write_bytes(content)
     # The first run compiles or loads the kernels: it is a figure of its own.

@@ -133,7 +133,10 @@ def describe_result(result: dict[str, Any]) -> list[str]:
     best += f"{result['recursion_cpu_seconds']:.1f} s of processor time"
     lines += [
         f"  recursion        {result['recursion_seconds']:.2f} s from the base proof on, {best}",
-        f"  keys             {result['key_seconds']:.1f} s, once",
+        (
+            f"  keys             {result['key_seconds']:.1f} s once, {result['key_read_seconds']:.1f} s from the disk"
+            f" ({result['key_file_bytes'] / 2**20:,.0f} MiB)"
+        ),
         f"  terminal proof   {result['terminal_proof_bytes'] / 1024:.1f} KiB",
         f"  peak memory      {result['peak_rss_bytes'] / 2**20:,.0f} MiB",
         f"  provable bits    {result['soundness_bits']:.1f} for all steps together",

@@ -2,6 +2,7 @@
 
 The contract is compiled with a source map and run in py-evm on the committed proof, instruction by instruction.
 Every instruction belongs to the step whose function was entered last; the steps have one order.
+A second table says which functions of the source take most, wherever they are called from.
 It needs npm, which brings the compiler, and a checkout.
 """
 
@@ -19,6 +20,11 @@ from benchmarks.gas import README, rewritten
 from prover.hash.keccak import keccak256
 
 BEGIN, END = "<!-- verifier table: begin -->", "<!-- verifier table: end -->"
+
+FUNCTIONS_BEGIN, FUNCTIONS_END = "<!-- functions table: begin -->", "<!-- functions table: end -->"
+
+DEAREST = 12
+"""Functions that the second table lists."""
 
 UNIT = "src/StarkVerifier.sol"
 
@@ -144,8 +150,27 @@ def gas_of_steps(function_at: dict[int, str], executed: list[tuple[int, int]]) -
     return total
 
 
-def measure() -> list[tuple[str, int]]:
-    """The rows of the table: the transaction's own gas, and each step's."""
+def gas_of_functions(function_at: dict[int, str], executed: list[tuple[int, int]]) -> Counter[str]:
+    """Gas by function; what the compiler adds between functions belongs to the one that ran last."""
+    name = "verify"
+    total: Counter[str] = Counter()
+    for place, gas in executed:
+        name = function_at.get(place, name)
+        total[name] += gas
+    return total
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the committed proof costs."""
+
+    rows: list[tuple[str, int]]
+    """The transaction's own gas, each step's, and the whole."""
+    functions: Counter[str]
+
+
+def measure() -> Measured:
+    """Verify the committed proof, instruction by instruction."""
     from eth_abi.abi import encode
 
     from circuits.terminal_statement import pinned_chain
@@ -159,20 +184,32 @@ def measure() -> list[tuple[str, int]]:
         types, [key, list(vector.words), vector.proof]
     )
     traced = compiled()
-    steps = gas_of_steps(traced.function_at, traced_gas(traced, circuit.description, calldata))
+    executed = traced_gas(traced, circuit.description, calldata)
+    steps = gas_of_steps(traced.function_at, executed)
     own = 21_000 + 16 * len(calldata) - 12 * calldata.count(0)
     rows = [(f"transaction and {len(calldata):,} bytes of calldata", own)]
     rows += [(STEPS[name], steps[name]) for name in STEPS]
-    return [*rows, ("the whole", sum(gas for _, gas in rows))]
+    whole = ("the whole", sum(gas for _, gas in rows))
+    return Measured([*rows, whole], gas_of_functions(traced.function_at, executed))
+
+
+def table(head: str, rows: list[tuple[str, int]]) -> str:
+    """Lay rows out as Markdown."""
+    return (
+        "\n".join([f"| {head} | gas |", "|---|---:|", *(f"| {name} | {gas:,} |" for name, gas in rows)])
+        + "\n"
+    )
 
 
 def main() -> int:
-    """Measure and rewrite the table."""
-    rows = measure()
-    lines = ["| step | gas |", "|---|---:|", *(f"| {name} | {gas:,} |" for name, gas in rows)]
-    text = README.read_text(encoding="utf-8")
-    README.write_text(rewritten(text, BEGIN, END, "\n".join(lines) + "\n"), encoding="utf-8")
-    print(f"verifying a terminal proof of {rows[0][0].split()[2]} bytes: {rows[-1][1]:,} gas")
+    """Measure and rewrite the tables."""
+    measured = measure()
+    text = rewritten(README.read_text(encoding="utf-8"), BEGIN, END, table("step", measured.rows))
+    dearest = [(f"`{name}`", gas) for name, gas in measured.functions.most_common(DEAREST)]
+    text = rewritten(text, FUNCTIONS_BEGIN, FUNCTIONS_END, table("function", dearest))
+    README.write_text(text, encoding="utf-8")
+    size = measured.rows[0][0].split()[2]
+    print(f"verifying a terminal proof of {size} bytes: {measured.rows[-1][1]:,} gas")
     return 0
 
 

@@ -5,15 +5,15 @@
     ...                                 ┘
 
 A first step belongs to one batch and can be kept; consecutive ones are joined when the contract waits for them.
-Keys are made when they are first asked for and kept: seconds each, and up to two gigabytes together.
+Keys are made when they are first asked for, seconds each, and kept on the disk for the next process.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final
 
 from circuits.machine import ProvedBatch
@@ -21,7 +21,7 @@ from circuits.statement import PUBLIC_NAMES, BatchStatement
 from circuits.terminal_statement import (
     IDENTITY_WORDS,
     SLOT_WORDS,
-    KeyIdentity,
+    key_identity,
     pinned_chain,
     terminal_values,
     terminal_words,
@@ -29,19 +29,14 @@ from circuits.terminal_statement import (
 from circuits.verifying import key_of_shape
 from prover.errors import ProofRefused, Reason
 from prover.export.calldata import encode_for_contract
-from prover.parameters import StarkParameters
 from prover.progress import Stages
 from prover.recursion.chain import (
-    FIRST_LOG_HEIGHT,
-    JOIN_SIZES,
     SLOTS,
-    STEP,
-    STEP_LOG_HEIGHT,
-    TALL_STEP,
+    InnerProof,
     Join,
     StepFigures,
-    StepProof,
-    figures_of,
+    first_step_key,
+    last_step_key,
     make_first,
     make_join,
     make_terminal,
@@ -49,11 +44,11 @@ from prover.recursion.chain import (
     prove_join,
     prove_terminal,
 )
-from prover.recursion.prove import RecursionKey, public_names
-from prover.recursion.tables import recursion_circuit
+from prover.recursion.prove import RecursionKey
+from prover.recursion.storage import KeyFolder
 from prover.stark.encoding import decode_proof, encode_proof
-from prover.stark.key import VerificationKey
-from prover.stark.prover import Proved
+from prover.stark.key import Digest, VerificationKey
+from rollup.node.proofs import KeyIdentity
 
 BASE_PRESET: Final = "poseidon-100-rate-8"
 """Parameters of base proofs that are to reach the contract: the first step hashes Poseidon only."""
@@ -99,25 +94,38 @@ class TerminalProof:
     figures: tuple[StepFigures, ...]
 
 
+@cache
+def key_folder() -> KeyFolder:
+    """Where keys are kept."""
+    return KeyFolder()
+
+
+def _is(identity: KeyIdentity) -> Callable[[VerificationKey], bool]:
+    return lambda key: key_identity(key) == identity
+
+
 @lru_cache(maxsize=4)
 def first_key(shape: str) -> RecursionKey:
     """The first step's key for batches of a shape."""
-    return make_first(key_of_shape(shape, BASE_PRESET))
+    base = key_of_shape(shape, BASE_PRESET)
+    pinned = _is(pinned_chain().base[shape])
+    (key,) = key_folder().get(f"first-{shape}", [base], lambda: [make_first(base)], pinned)
+    return key
 
 
 @lru_cache(maxsize=4)
 def first_verification_key(shape: str) -> VerificationKey:
     """The same key as who only joins needs it: out of the pinned root."""
-    return _pinned_key(pinned_chain().base[shape], len(PUBLIC_NAMES), FIRST_LOG_HEIGHT, TALL_STEP)
+    return _pinned_key(pinned_chain().base[shape], len(PUBLIC_NAMES), first_step_key)
 
 
 def _pinned_key(
-    identity: KeyIdentity, publics: int, log_height: int, parameters: StarkParameters
+    identity: KeyIdentity, publics: int, of_root: Callable[[int, Digest], VerificationKey]
 ) -> VerificationKey:
     """The key of a wide step out of its pinned identity."""
-    circuit = recursion_circuit(public_names(publics))
-    key = VerificationKey(circuit, (log_height,) * 2, parameters, IDENTITY_WORDS[1].limbs_of(identity.root))
-    if KeyIdentity.of(key) != identity:
+    root = IDENTITY_WORDS[1].limbs_of(identity.root)
+    key = None if root is None else of_root(publics, root)
+    if key is None or key_identity(key) != identity:
         raise ProofRefused(Reason.WRONG_KEY, "a pinned identity is of other circuits")
     return key
 
@@ -125,14 +133,23 @@ def _pinned_key(
 @lru_cache(maxsize=2)
 def join_of(size: int) -> Join:
     """The steps that join so many batches."""
-    return make_join(first_verification_key(next(iter(pinned_chain().base))), size)
+    first = first_verification_key(next(iter(pinned_chain().base)))
+    pinned = _is(pinned_chain().last[size])
+    steps = key_folder().get(f"join-{size}", [first] * size, lambda: make_join(first, size).steps, pinned)
+    return Join(size, steps)
 
 
 @lru_cache(maxsize=1)
 def terminal_key() -> RecursionKey:
     """The end of every chain."""
     publics = sum(word.limbs for word in SLOT_WORDS) * SLOTS
-    return make_terminal(_pinned_key(pinned_chain().last[1], publics, STEP_LOG_HEIGHT, STEP))
+    last = _pinned_key(pinned_chain().last[1], publics, last_step_key)
+
+    def is_pinned(key: VerificationKey) -> bool:
+        return int.from_bytes(key.digest, "big") == pinned_chain().terminal
+
+    (key,) = key_folder().get("terminal", [last], lambda: [make_terminal(last)], is_pinned)
+    return key
 
 
 def first_step(
@@ -147,11 +164,6 @@ def first_step(
     return FirstStep(proved.statement, proved.shape.name, content), step.figures
 
 
-def join_size(waiting: int) -> int:
-    """How many of so many consecutive batches the next terminal proof takes."""
-    return max(size for size in JOIN_SIZES if size <= max(waiting, 1))
-
-
 def terminal_proof(
     steps: Sequence[FirstStep], *, threads: int | None = None, stages: Stages | None = None
 ) -> TerminalProof:
@@ -162,8 +174,8 @@ def terminal_proof(
     firsts = [_decoded(step) for step in steps]
     joined = prove_join(join_of(len(steps)), firsts, threads=threads, stages=stages)
     end = prove_terminal(terminal_key(), joined[-1], threads=threads, stages=stages)
-    keys = tuple(KeyIdentity.of(first.key) for first in firsts)
-    last = KeyIdentity.of(joined[-1].key)
+    keys = tuple(key_identity(first.key) for first in firsts)
+    last = key_identity(joined[-1].key)
     words = terminal_words(last, [(key, step.statement.words) for key, step in zip(keys, steps, strict=True)])
     if terminal_values(words) != end.statement:
         raise AssertionError("the terminal proof says something else than the contract will ask")
@@ -172,10 +184,7 @@ def terminal_proof(
     return TerminalProof(numbers[0], keys, last, words, content, figures)
 
 
-def _decoded(step: FirstStep) -> StepProof:
+def _decoded(step: FirstStep) -> InnerProof:
     """A kept first step as the join reads it."""
     key = first_verification_key(step.shape)
-    statement = step.statement.elements
-    decoded = decode_proof(key, step.content)
-    proved = Proved(decoded.proof, decoded.positions)
-    return StepProof(key, statement, proved, figures_of("first step", key, statement, proved, seconds=0.0))
+    return InnerProof(key, step.statement.elements, decode_proof(key, step.content).proof)

@@ -339,7 +339,10 @@ def _kept(folder: Path, number: int) -> tuple[Path, dict[str, Any]]:
 
     path = ProofShelf(folder).path(number)
     if not path.exists():
-        raise BadInput(f"there is no file {str(number)!r}, and no proof of batch {number} in {folder}")
+        raise BadInput(
+            f"there is no file {str(number)!r}, and no proof of batch {number} in {folder}"
+            " (proofs of batches accepted long ago are thrown away; `clearing prove` makes one again)"
+        )
     with Archive(folder) as archive:
         stored = archive.checkpoints.batch(number)
         earlier = archive.checkpoints.batch(number - 1)

@@ -27,9 +27,11 @@ class Wire:
 SIXTEEN_BITS: Final = Bus("sixteen bits", identifier=1, arity=1)
 FOURTEEN_BITS: Final = Bus("fourteen bits", identifier=35, arity=1)
 TWO_BYTES: Final = Bus("two bytes", identifier=2, arity=2)
-CHAIN_POINTS: Final = Bus("chain points", identifier=3, arity=16)
+KEY_ENTRIES: Final = Bus("key entries", identifier=3, arity=16)
 KEY_ENDS: Final = Bus("key ends", identifier=4, arity=5)
-KEYS: Final = Bus("keys", identifier=5, arity=15)
+KEYS: Final = Bus("keys", identifier=5, arity=16)
+GENERATOR_POINTS: Final = Bus("generator points", identifier=38, arity=14)
+KEY_STARTS: Final = Bus("key starts", identifier=39, arity=11)
 SPONGE: Final = Bus("sponge", identifier=6, arity=14)
 COMPRESS: Final = Bus("compress", identifier=7, arity=25)
 NODES: Final = Bus("nodes", identifier=8, arity=19)
@@ -61,6 +63,9 @@ RECORD_CURSOR: Final = Bus("record cursor", identifier=32, arity=3)
 DATA_WORDS: Final = Bus("data words", identifier=33, arity=2)
 CLAIMS: Final = Bus("claims", identifier=34, arity=15)
 CLAIM_CURSOR: Final = Bus("claim cursor", identifier=36, arity=2)
+
+OWN_MULTIPLE: Final = 0
+"""The multiple of a key that is the key itself."""
 
 DIGEST_PLACE: Final = -1
 """The place of a digest among a call's messages; blocks count upward from 0 and never get there."""
@@ -116,11 +121,25 @@ WIRES: Final = (
         "both values lie in [0, 2^8)",
     ),
     Wire(
-        CHAIN_POINTS,
-        ("key number", "entry", "x 7", "y 7"),
+        GENERATOR_POINTS,
+        ("x 7", "y 7"),
         ("signatures",),
         ("keys",),
-        "entry 0 to 3 is the chain's fixed point of that number minus the key, entry 4 is minus the key",
+        "the point is one of the 128 of the generator's table",
+    ),
+    Wire(
+        KEY_ENTRIES,
+        ("key number", "entry", "x 7", "y 7"),
+        ("signatures",),
+        ("key multiples",),
+        "the entry, 0 to 15, of the table of that key",
+    ),
+    Wire(
+        KEY_STARTS,
+        ("key number", "x 7", "y0", "y1", "y2"),
+        ("signatures",),
+        ("keys",),
+        "these are the first ten elements of the key, which share blocks with R",
     ),
     Wire(
         KEY_ENDS,
@@ -131,10 +150,10 @@ WIRES: Final = (
     ),
     Wire(
         KEYS,
-        ("key number", "x 7", "y 7"),
-        ("identities", "registrations"),
-        ("keys",),
-        "the key of that number has these coordinates",
+        ("key number", "multiple", "x 7", "y 7"),
+        ("identities", "registrations", "key multiples"),
+        ("keys", "key multiples"),
+        "multiple 0 is the key of that number, multiple k, 1 to 3, is 2^(31 k) times that key",
     ),
     Wire(
         SPONGE,

@@ -19,6 +19,7 @@ from circuits.buses import (
     IDENTITY_KEYS,
     IDENTITY_OWNERS,
     KEYS,
+    OWN_MULTIPLE,
     SIXTEEN_BITS,
     TWO_BYTES,
 )
@@ -68,7 +69,7 @@ def constrain(air: AirBuilder) -> None:
     send_hash(air, LeafFormat.ACCOUNT_IDENTITY, call, [low, high, *owner, suite, *key], digest, when=is_live)
     air.assert_zero("a proven key is of the suite that is proven", has_key * (suite - PROVEN_SUITE))
     # Soundness: without it the number could be that of a key that anybody owns.
-    air.send(KEYS, [key_number, *key], when=has_key)
+    air.send(KEYS, [key_number, OWN_MULTIPLE, *key], when=has_key)
 
     for name, count in (("digest", digests), ("owner", owners), ("key", keys), ("content", wholes)):
         air.assert_zero(f"a dead row provides no {name}", count * (1 - is_live))

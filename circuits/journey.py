@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from circuits.account_access import Content
 from circuits.buses import FORCED_MODE
+from circuits.comb_runs import SPARE_KEY
 from circuits.group_access import GroupContent
 from rollup.authority import TradingKey
 from rollup.codec import QueuedItem
@@ -181,8 +182,8 @@ class Journey:
     groups: dict[int, GroupBook] = field(default_factory=dict)
     identities: dict[Identity, int] = field(default_factory=dict)
     """Numbered from one."""
-    keys: dict[tuple[int, ...], int] = field(default_factory=dict)
-    """Numbered from zero."""
+    keys: dict[tuple[int, ...], int] = field(default_factory=lambda: {SPARE_KEY: 0})
+    """Numbered from zero, the generator first."""
     owed: int = 0
     owed_time: int = 0
     parameters: Parameters | None = None

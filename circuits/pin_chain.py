@@ -14,12 +14,13 @@ from pathlib import Path
 
 from circuits.aggregation import BASE_PRESET
 from circuits.shapes import SHAPES
-from circuits.terminal_statement import PINNED_FILE, WORDS, KeyIdentity, PinnedChain
+from circuits.terminal_statement import PINNED_FILE, WORDS, PinnedChain, key_identity
 from circuits.verifying import key_of_shape
 from prover.export.description import CircuitDescription
 from prover.export.solidity import write_circuit_file
 from prover.recursion.chain import JOIN_SIZES, make_first, make_join, make_terminal
 from prover.stark.key import VerificationKey
+from rollup.node.proofs import KeyIdentity
 
 CIRCUIT_FILE = Path("verifier_contracts/artifacts/terminal_circuit.json")
 """From the project's folder."""
@@ -45,7 +46,7 @@ def pinned_files() -> tuple[PinnedChain, str]:
 
 def _told(name: str, key: VerificationKey) -> KeyIdentity:
     sys.stderr.write(f"{name}: {key.digest.hex()}\n")
-    return KeyIdentity.of(key)
+    return key_identity(key)
 
 
 def targets() -> Iterator[Path]:

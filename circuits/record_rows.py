@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from circuits import (
     cancellations,
+    comb_runs,
     fills,
     group_settlements,
+    key_multiples,
     keys,
     orders,
     signature,
@@ -49,6 +51,7 @@ class Signatures:
     key_ends: Montgomery
     """(4, n)"""
     rows: signature.SignatureRows
+    runs: comb_runs.CombRuns
 
     def of(self, signed: Sequence[Signed]) -> dict[str, Any]:
         """Some of them, under the names that all signed tables' rows have."""
@@ -63,18 +66,20 @@ class Signatures:
 
 def key_columns(journey: Journey) -> Montgomery:
     """Every trading key, by its number: (14, keys)."""
-    if not journey.keys:
-        return np.zeros((POINT_ELEMENTS, 0), np.uint32)
     return np.ascontiguousarray(encode(np.array(list(journey.keys), np.int64)).T)
 
 
-def lay_out_signatures(journey: Journey, ledger: HashLedger, *, threads: int) -> Signatures:
-    """Hash the challenges, messages of one length together, and run the chains."""
-    from prover.curve.kernels import run_chains
+def _signers(journey: Journey) -> Numbers:
+    """The number of every signature's key."""
+    return _numbers([journey.keys[key_elements(one.key)] for one in journey.signed])
 
+
+def lay_out_signatures(journey: Journey, ledger: HashLedger, *, threads: int) -> Signatures:
+    """Hash the challenges, messages of one length together, and run the combs."""
     count = len(journey.signed)
-    numbers = _numbers([journey.keys[key_elements(one.key)] for one in journey.signed])
-    of_keys = np.ascontiguousarray(key_columns(journey)[:, numbers])
+    numbers = _signers(journey)
+    all_keys = key_columns(journey)
+    of_keys = np.ascontiguousarray(all_keys[:, numbers])
     calls, lengths = np.zeros(count, np.int64), np.zeros(count, np.int64)
     digests = np.zeros((8, count), np.uint32)
     by_length: dict[int, list[int]] = defaultdict(list)
@@ -97,25 +102,26 @@ def lay_out_signatures(journey: Journey, ledger: HashLedger, *, threads: int) ->
         [limbs_of(one.signature.response, 16 * RESPONSE_LIMBS) for one in journey.signed], np.uint32
     )
     responses = np.ascontiguousarray(responses.reshape(count, RESPONSE_LIMBS).T)
-    chains = run_chains(of_keys, responses, challenges, has_witness=True, threads=threads)
+    runs = comb_runs.run(all_keys, numbers, responses, challenges, threads=threads)
     rows = signature.SignatureRows(
         numbers.astype(np.uint32),
         of_keys,
-        responses,
         challenges,
         digests,
-        chains,
+        runs.combs,
         calls.astype(np.uint32),
         lengths,
     )
-    return Signatures(calls, numbers, of_keys[POINT_ELEMENTS - KEY_END_ELEMENTS :], rows)
+    return Signatures(calls, numbers, of_keys[POINT_ELEMENTS - KEY_END_ELEMENTS :], rows, runs)
 
 
 def counts(journey: Journey) -> dict[str, int]:
     """How many rows each of the tables needs."""
+    signers = comb_runs.signing_keys(_signers(journey))
     return {
         signature.NAME: len(journey.signed) * signature.BLOCK,
-        keys.NAME: len(journey.keys) * keys.BLOCK,
+        key_multiples.NAME: len(signers) * key_multiples.BLOCK,
+        keys.NAME: len(journey.keys),
         orders.NAME: len(journey.orders),
         fills.NAME: len(journey.fills),
         trades.NAME: len(journey.trades),
@@ -130,12 +136,13 @@ def fill(
     journey: Journey, signatures: Signatures, now: int, log_heights: dict[str, int]
 ) -> dict[str, Montgomery]:
     """The traces of the signatures and of the five record tables with their orders and fills."""
-    distinct = key_columns(journey)
-    key_trace = keys.fill(distinct, log_heights[keys.NAME])
-    first_key = np.ascontiguousarray(key_trace[1 : 1 + POINT_ELEMENTS, :1])
+    runs = signatures.runs
     rows: dict[str, Montgomery] = {
-        keys.NAME: key_trace,
-        signature.NAME: signature.fill(signatures.rows, first_key, log_heights[signature.NAME]),
+        keys.NAME: keys.fill(key_columns(journey), log_heights[keys.NAME]),
+        key_multiples.NAME: key_multiples.fill(
+            runs.tables, runs.key_numbers, log_heights[key_multiples.NAME]
+        ),
+        signature.NAME: signature.fill(signatures.rows, runs.spare, log_heights[signature.NAME]),
         orders.NAME: orders.fill(_order_rows(journey, signatures), now, log_heights[orders.NAME]),
         fills.NAME: fills.fill(_fill_rows(journey), log_heights[fills.NAME]),
         trades.NAME: trades.fill(_trade_rows(journey), log_heights[trades.NAME]),

@@ -25,7 +25,7 @@ from circuits.account_access import (
     fill_access,
     fill_ownership,
 )
-from circuits.buses import ACCOUNT_STEP, IDENTITIES, KEYS, SIXTEEN_BITS
+from circuits.buses import ACCOUNT_STEP, IDENTITIES, KEYS, OWN_MULTIPLE, SIXTEEN_BITS
 from circuits.gadgets.comparison import LessThan
 from circuits.gadgets.limbs import Limbs
 from circuits.gadgets.zero import IsZero, inverses
@@ -35,7 +35,6 @@ from circuits.septic import septic_of
 from prover.air.builder import AirBuilder
 from prover.air.expression import Expression, lift
 from prover.curve import formulas
-from prover.curve.chain import fixed_points
 from prover.curve.formulas import DEGREE
 from prover.curve.septic import POINT_ELEMENTS
 from prover.field.koalabear import PRIME, Montgomery
@@ -49,7 +48,6 @@ REASONS: Final = (
     "an element is not canonical",
     "the suite is not the proven one",
     "the key is off the curve",
-    "the key is a fixed point or its negative",
 )
 """Why a registration has no effect."""
 
@@ -60,7 +58,7 @@ _TOP: Final = PRIME >> 16
 def constrain(air: AirBuilder) -> None:
     """State what every registration did.
 
-    Assumes: a key that the table of keys has is on the curve and none of the fixed points or their negatives.
+    Assumes: a key that the table of keys has is on the curve.
     Soundness: a key that is no point, registered, could sign by equations that mean nothing; one that is a point,
     refused, would leave its owner under an old key that may be stolen.
     """
@@ -81,7 +79,7 @@ def constrain(air: AirBuilder) -> None:
     air.assert_equal(
         "a key is set or there is one reason why not", is_set + sum(reasons, lift(0)), item.is_live
     )
-    not_owned, not_canonical, no_suite, off_curve, is_fixed = reasons
+    not_owned, not_canonical, no_suite, off_curve = reasons
     key = [low + high * (1 << 16) for low, high in zip(lows, highs, strict=True)]
 
     # What holds of a key that is set.
@@ -94,7 +92,7 @@ def constrain(air: AirBuilder) -> None:
         top = IsZero.constrain(air, f"top {i}", high - _TOP * item.is_live)
         air.assert_zero(f"a key that is set is canonical, element {i}", is_set * top.is_zero * low)
     key_number = air.column("key number")
-    air.send(KEYS, [key_number, *key], when=is_set)
+    air.send(KEYS, [key_number, OWN_MULTIPLE, *key], when=is_set)
 
     # What holds of one that is not.
     air.assert_zero("refused as another's", not_owned * is_owned)
@@ -107,15 +105,6 @@ def constrain(air: AirBuilder) -> None:
         air.assert_equal(f"the curve's equation leaves this, coefficient {i}", column, coefficient)
         total = total + column * weight
     air.assert_zero("refused for not meeting the curve's equation", off_curve * (total - 1))
-    points = [air.column(f"is fixed point {j}") for j in range(len(fixed_points().table))]
-    for j, flag in enumerate(points):
-        air.assert_boolean(f"it is fixed point {j} or not", flag)
-    air.assert_equal("one fixed point is named", sum(points, lift(0)), is_fixed)
-    for i in range(DEGREE):
-        named = sum(
-            (flag * point.x[i] for flag, point in zip(points, fixed_points().table, strict=True)), lift(0)
-        )
-        air.assert_zero(f"refused as a fixed point, coefficient {i}", is_fixed * (key[i] - named))
 
     # Effects.
     is_higher = LessThan.constrain(
@@ -225,7 +214,6 @@ def _reason_columns(
     count = len(items)
     columns: Columns = {f"because {reason}": np.zeros(count, np.int64) for reason in REASONS}
     columns |= {f"is element {i}": np.zeros(count, np.int64) for i in range(POINT_ELEMENTS)}
-    columns |= {f"is fixed point {j}": np.zeros(count, np.int64) for j in range(len(fixed_points().table))}
     columns |= {f"residual weight {i}": np.zeros(count, np.int64) for i in range(DEGREE)}
     columns |= {name: np.zeros(count, np.int64) for name in ("is beyond the top", "is on the top")}
     for row in range(count):
@@ -233,7 +221,6 @@ def _reason_columns(
             continue
         key = elements[:, row].tolist()
         residual = _residual(key)
-        fixed = [j for j, point in enumerate(fixed_points().table) if list(point.x) == key[:DEGREE]]
         if not is_owned[row]:
             reason = 0
         elif any(element >= PRIME for element in key):
@@ -243,13 +230,9 @@ def _reason_columns(
             columns["is beyond the top" if key[place] >> 16 > _TOP else "is on the top"][row] = 1
         elif is_other[row]:
             reason = 2
-        elif any(residual):
-            reason = 3
-            place = next(i for i, value in enumerate(residual) if value)
-            columns[f"residual weight {place}"][row] = int(inverses(np.array([residual[place]]))[0])
         else:
-            reason = 4
-            if fixed:
-                columns[f"is fixed point {fixed[0]}"][row] = 1
+            reason = 3
+            place = next((i for i, value in enumerate(residual) if value), 0)
+            columns[f"residual weight {place}"][row] = int(inverses(np.array([residual[place]]))[0])
         columns[f"because {REASONS[reason]}"][row] = 1
     return columns

@@ -20,8 +20,7 @@ from circuits.aggregation import (
 from circuits.archived import prove_archived
 from circuits.machine import ProvedBatch
 from circuits.statement import BatchStatement
-from circuits.terminal_statement import BATCH_WORDS, pinned_chain
-from circuits.terminal_statement import KeyIdentity as Identity
+from circuits.terminal_statement import pinned_chain
 from circuits.verifying import key_of_shape, shape_of_heights
 from prover.errors import ProofRefused
 from prover.progress import Stages
@@ -29,7 +28,7 @@ from prover.recursion.chain import StepFigures
 from prover.soundness.report import chained_bits
 from prover.stark.encoding import Reader, decode_proof, read_heading
 from prover.stark.security import report_of
-from rollup.node.proofs import KeyIdentity, MadeStep, ProofShelf, StepReport, TerminalReport
+from rollup.node.proofs import MadeStep, ProofShelf, StepReport, TerminalReport
 
 
 class UnusableStepsError(Exception):
@@ -75,8 +74,8 @@ def join_steps(
         perf_counter() - began,
         len(made.proof),
         bits_of(usable, made.figures),
-        tuple(_identity(key) for key in made.keys),
-        _identity(made.last),
+        made.keys,
+        made.last,
         tuple(
             MadeStep(one.name, one.seconds, one.proof_bytes, one.rows, one.columns, one.bits)
             for one in made.figures
@@ -107,9 +106,9 @@ def kept_base(shelf: ProofShelf, number: int) -> ProvedBatch | None:
         if shape is None or heading.parameters.name != BASE_PRESET:
             return None
         decode_proof(key_of_shape(shape.name, BASE_PRESET), content)
-    except (FileNotFoundError, ProofRefused):
+        statement = BatchStatement.from_elements(heading.statement)
+    except (FileNotFoundError, ProofRefused, ValueError):
         return None
-    statement = BatchStatement.from_words(words_of(heading.statement))
     return ProvedBatch(statement, content, shape)
 
 
@@ -128,16 +127,3 @@ def kept_step(shelf: ProofShelf, number: int) -> FirstStep | None:
     except ProofRefused:
         return None
     return step
-
-
-def words_of(elements: Sequence[int]) -> list[int]:
-    """A batch's public values as the contract's words."""
-    words, at = [], 0
-    for layout in BATCH_WORDS:
-        words.append(layout.word_of(elements[at : at + layout.limbs]))
-        at += layout.limbs
-    return words
-
-
-def _identity(key: Identity) -> KeyIdentity:
-    return KeyIdentity(key.digest, key.root)

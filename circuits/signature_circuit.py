@@ -1,8 +1,8 @@
-"""The circuit that proves signatures and nothing else: four tables and what fills them.
+"""The circuit that proves signatures and nothing else: five tables and what fills them.
 
-signatures --- chain points ---> keys <--- key ends --- messages
-     |                                                      |
-     +---------- sponge ---> poseidon <--- sponge ----------+
+signatures --- key entries ---> key multiples --- keys ---> keys <--- key ends --- messages
+     |  '--- key starts, generator points ----------------->'                          |
+     +---------- sponge ---> poseidon <--- sponge -------------------------------------+
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from circuits import keys, poseidon, signature, signed_messages
-from prover.air.builder import AirBuilder
+from circuits import comb_runs, demand, key_multiples, keys, poseidon, signature, signed_messages
 from prover.field.koalabear import Montgomery, decode, encode
 from prover.hash.domain import HashKind
 from prover.stark.circuit import Circuit, define_circuit
@@ -22,12 +21,7 @@ from rollup.schnorr import CHALLENGE_ELEMENTS, RESPONSE_LIMBS, key_elements
 from rollup.schnorr_batch import SignedMessage
 from rollup.units import limbs_of
 
-TABLES: Final = (signature.NAME, keys.NAME, poseidon.NAME, signed_messages.NAME)
-
-
-def _constrain_keys(air: AirBuilder) -> None:
-    """Keys without owners: no identity asks for them here."""
-    keys.constrain_points(air)
+TABLES: Final = (signature.NAME, key_multiples.NAME, keys.NAME, poseidon.NAME, signed_messages.NAME)
 
 
 def signature_circuit(message_length: int) -> Circuit:
@@ -36,7 +30,8 @@ def signature_circuit(message_length: int) -> Circuit:
         "signatures",
         [
             (signature.NAME, signature.constrain),
-            (keys.NAME, _constrain_keys),
+            (key_multiples.NAME, key_multiples.constrain),
+            (keys.NAME, keys.constrain),
             (poseidon.NAME, poseidon.constrain_calls),
             (signed_messages.NAME, signed_messages.constrain_messages(message_length)),
         ],
@@ -56,7 +51,7 @@ class SignatureWitness:
 
 
 def log_heights(signatures: int, key_count: int, message_length: int) -> tuple[int, ...]:
-    """The smallest heights that hold so many signatures by so many keys."""
+    """The smallest heights that hold so many signatures by so many keys, and the generator beside them."""
     blocks = -(-(28 + message_length) // 8)
 
     def log_up(rows: int) -> int:
@@ -64,7 +59,8 @@ def log_heights(signatures: int, key_count: int, message_length: int) -> tuple[i
 
     return (
         signature.LOG_BLOCK + log_up(signatures),
-        keys.LOG_BLOCK + log_up(key_count),
+        key_multiples.LOG_BLOCK + log_up(key_count + 1),
+        max(keys.LEAST_LOG_HEIGHT, log_up(key_count + 1)),
         log_up(signatures * blocks),
         log_up(signatures),
     )
@@ -75,9 +71,7 @@ def fill(signed: Sequence[SignedMessage], heights: Sequence[int], *, threads: in
 
     What does not verify is laid out too, and breaks the constraint or the bus that refuses it.
     """
-    from prover.curve.kernels import run_chains
-
-    numbers: dict[tuple[int, ...], int] = {}
+    numbers: dict[tuple[int, ...], int] = {comb_runs.SPARE_KEY: 0}
     key_numbers = np.array(
         [numbers.setdefault(key_elements(one.key), len(numbers)) for one in signed], dtype=np.uint32
     )
@@ -87,48 +81,32 @@ def fill(signed: Sequence[SignedMessage], heights: Sequence[int], *, threads: in
     messages = _columns([one.message for one in signed])
     elements = np.concatenate([commitments, key_columns, messages])
     calls = poseidon.SpongeCalls(HashKind.SIGNATURE_CHALLENGE, signature.NO_LABEL, key_numbers, elements)
-    poseidon_trace, (digests,) = poseidon.fill([calls], heights[2], threads=threads)
+    poseidon_trace, (digests,) = poseidon.fill([calls], heights[3], threads=threads)
     challenges = decode(digests[:CHALLENGE_ELEMENTS])
     responses = np.array(
         [limbs_of(one.signature.response, 16 * RESPONSE_LIMBS) for one in signed], dtype=np.uint32
     ).T.copy()
-    chains = run_chains(key_columns, responses, challenges, has_witness=True, threads=threads)
+    runs = comb_runs.run(distinct, key_numbers.astype(np.int64), responses, challenges, threads=threads)
     numbering = np.arange(len(signed), dtype=np.uint32)
     rows = signature.SignatureRows(
         key_numbers,
         key_columns,
-        responses,
         challenges,
         digests,
-        chains,
+        runs.combs,
         numbering,
         np.full(len(signed), len(elements)),
     )
-    return SignatureWitness(
-        (
-            signature.fill(rows, distinct[:, :1], heights[0]),
-            _fill_keys(distinct, rows, heights),
-            poseidon_trace[: poseidon.CALL_COLUMNS],
-            signed_messages.fill(numbering, key_numbers, key_columns, messages, heights[3]),
-        )
+    traces = (
+        signature.fill(rows, runs.spare, heights[0]),
+        key_multiples.fill(runs.tables, runs.key_numbers, heights[1]),
+        keys.fill(distinct, heights[2]),
+        poseidon_trace[: poseidon.CALL_COLUMNS],
+        signed_messages.fill(numbering, key_numbers, key_columns, messages, heights[4]),
     )
-
-
-def _fill_keys(distinct: Montgomery, rows: signature.SignatureRows, heights: Sequence[int]) -> Montgomery:
-    """The key table, with what signatures and messages ask of it."""
-    count = distinct.shape[1]
-    asked = signature.entries_asked(rows)
-    sums = np.stack([np.bincount(rows.key_numbers, weights, count) for weights in asked]).astype(np.int64)
-    ends = np.bincount(rows.key_numbers, minlength=count)
-    # A block looks its negative key up on two rows, and so do the dead blocks, which use key number 0.
-    negatives = 2 * ends
-    negatives[0] += 2 * ((1 << heights[0]) // signature.BLOCK - len(rows.key_numbers))
-    trace = keys.fill(distinct, heights[1])[: keys.POINT_COLUMNS].copy()
-    counts = trace[-len(keys.POINT_COUNTS) :].reshape(len(keys.POINT_COUNTS), -1, keys.BLOCK)
-    counts[0, :count] = encode(sums).T
-    counts[1, :count, 0] = encode(negatives)
-    counts[2, :count, 0] = encode(ends)
-    return trace
+    tables = signature_circuit(messages.shape[0]).tables
+    demand.write_counts(tables, traces, [None] * len(tables), (), threads=threads)
+    return SignatureWitness(traces)
 
 
 def _columns(rows: Sequence[Sequence[int]]) -> Montgomery:

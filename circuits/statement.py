@@ -144,6 +144,35 @@ class BatchStatement:
             Version(parameters_version),
         )
 
+    @classmethod
+    def from_elements(cls, elements: Sequence[int]) -> BatchStatement:
+        """Read a proof's public values."""
+        values = dict(zip(PUBLIC_NAMES, elements, strict=True))
+
+        def several(names: Sequence[str]) -> tuple[int, ...]:
+            return tuple(values[name] for name in names)
+
+        def number(names: Sequence[str]) -> int:
+            return sum(limb << 16 * place for place, limb in enumerate(several(names)))
+
+        read = cls(
+            Deployment(ChainId(number(CHAIN)), Address(number(CONTRACT))),
+            BatchNumber(number(NUMBER)),
+            several(OLD_ROOT),
+            several(NEW_ROOT),
+            DataLength(values["data length"]),
+            several(DATA_DIGEST),
+            several(POINT),
+            several(VALUE),
+            QueuePosition(number(QUEUE_START)),
+            QueuePosition(number(QUEUE_END)),
+            Time(number(TIME)),
+            Version(number(PARAMETERS_VERSION)),
+        )
+        if read.elements != tuple(elements):
+            raise ValueError("these public values are not those of a batch's statement")
+        return read
+
     @property
     def words(self) -> tuple[int, ...]:
         """The contract's statement of this batch."""

@@ -35,6 +35,7 @@ from circuits.statement import (
 from prover.export.description import StatementWord
 from prover.recursion.chain import SLOTS
 from prover.stark.key import VerificationKey
+from rollup.node.proofs import KeyIdentity
 
 LIMB_BITS: Final = 16
 ELEMENT_BITS: Final = 32
@@ -82,30 +83,12 @@ PINNED_FILE: Final = "pinned_chain.json"
 """Beside this file; `python -m circuits.pin_chain` writes it."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeyIdentity:
-    """What stands for a key in a statement: its digest and its preprocessed root, as words."""
-
-    digest: int
-    root: int
-
-    @classmethod
-    def of(cls, key: VerificationKey) -> KeyIdentity:
-        """The identity of a key over Poseidon."""
-        if not isinstance(key.preprocessed_root, tuple):
-            raise ValueError("only a key with a preprocessed root over Poseidon has an identity")
-        digest, root = IDENTITY_WORDS
-        return cls(digest.word_of(key.digest_limbs), root.word_of(key.preprocessed_root))
-
-    @classmethod
-    def parse(cls, spelled: Sequence[str]) -> KeyIdentity:
-        """Out of two hexadecimal words."""
-        digest, root = (int(word, 16) for word in spelled)
-        return cls(digest, root)
-
-    def spelled(self) -> list[str]:
-        """Two hexadecimal words."""
-        return [f"0x{self.digest:064x}", f"0x{self.root:064x}"]
+def key_identity(key: VerificationKey) -> KeyIdentity:
+    """What stands for a key over Poseidon in a statement."""
+    if not isinstance(key.preprocessed_root, tuple):
+        raise ValueError("only a key with a preprocessed root over Poseidon has an identity")
+    digest, root = IDENTITY_WORDS
+    return KeyIdentity(digest.word_of(key.digest_limbs), root.word_of(key.preprocessed_root))
 
 
 @dataclass(frozen=True, slots=True)

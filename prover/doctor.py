@@ -282,25 +282,35 @@ def compare_curve(source: random.Random) -> None:
 
 
 def compare_curve_kernels(source: random.Random) -> None:
-    """Chains of many signatures: response * G - challenge * key, where the logarithm of the key is known."""
+    """Combs of many signatures: response * G - challenge * key, where the logarithm of the key is known."""
     import numpy as np
 
     from prover.curve import septic
-    from prover.curve.kernels import run_chains
+    from prover.curve.comb_kernels import generator_multiples, run_combs
+    from prover.curve.key_table_kernels import key_tables
 
     logarithms, responses = ([source.randrange(1, septic.ORDER) for _ in range(SIGNATURES)] for _ in range(2))
     limbs = [[response >> 16 * limb & 0xFFFF for response in responses] for limb in range(14)]
+    split = np.array(limbs, dtype=np.uint32)
     challenges = np.array(elements(source, 4 * SIGNATURES), dtype=np.uint32).reshape(4, SIGNATURES)
     keys = [septic.multiply_generator(logarithm) for logarithm in logarithms]
     columns = np.array([(*key.x, *key.y) for key in keys if key is not None]).T
-    batch = run_chains(encode(columns), np.array(limbs, dtype=np.uint32), challenges, has_witness=False)
-    ours = [tuple(column) for column in decode(batch.results).T.tolist()]
+    tables = key_tables(encode(columns), has_witness=False)
+    batch = run_combs(tables, np.arange(SIGNATURES), split, challenges, has_witness=False)
+
+    def coordinates(scalar: int) -> tuple[int, ...] | None:
+        point = septic.multiply_generator(scalar)
+        return None if point is None else (*point.x, *point.y)
+
     theirs = []
     for logarithm, response, column in zip(logarithms, responses, challenges.T.tolist(), strict=True):
         challenge = sum(element << 31 * place for place, element in enumerate(column))
-        point = septic.multiply_generator(response - challenge * logarithm)
-        theirs.append(None if point is None else (*point.x, *point.y))
-    require_equal("a chain", ours, theirs)
+        theirs.append(coordinates(response - challenge * logarithm))
+    require_equal("a comb", [tuple(column) for column in decode(batch.results).T.tolist()], theirs)
+    multiples = decode(generator_multiples(split).results).T.tolist()
+    require_equal(
+        "a multiple of the generator", [tuple(one) for one in multiples], list(map(coordinates, responses))
+    )
 
 
 CHECKS: tuple[Check, ...] = (
@@ -312,5 +322,5 @@ CHECKS: tuple[Check, ...] = (
     Check("low-degree extension", "galois", compare_transforms),
     Check("Poseidon permutation, both suites", "galois", compare_poseidon),
     Check("septic curve, definition", "py_ecc", compare_curve),
-    Check("septic curve, chains of signatures", "the definition above", compare_curve_kernels),
+    Check("septic curve, combs of signatures", "the definition above", compare_curve_kernels),
 )

@@ -93,7 +93,7 @@ class Layer:
 
 
 class MixedTree:
-    """The prover's tree: all layers, and the matrices to open rows from."""
+    """The prover's tree: the matrices to open rows from, and all layers but perhaps the lowest ones."""
 
     def __init__(
         self, suite: AnySuite, matrices: Sequence[Montgomery], layers: Sequence[Layer], shape: TreeShape
@@ -102,6 +102,7 @@ class MixedTree:
         self.matrices = tuple(matrices)
         self.shape = shape
         self._layers = tuple(layers)
+        self._skipped = shape.log_size + 1 - len(self._layers)
 
     @classmethod
     def commit(cls, suite: AnySuite, matrices: Sequence[Montgomery], threads: int) -> MixedTree:
@@ -109,13 +110,16 @@ class MixedTree:
         shape = _shape_of(matrices)
         blowup = matrices[0].shape[1]
         size = 1 << shape.log_size
-        layers = [Layer(_row_planes(suite, matrices, shape, shape.log_size, threads), blowup, size // blowup)]
+        layer = Layer(_row_planes(suite, matrices, shape, shape.log_size, threads), blowup, size // blowup)
+        skipped = _layers_to_skip(shape)
+        layers = [] if skipped else [layer]
         for level in range(shape.log_size - 1, -1, -1):
-            layer = layers[-1].parents(suite, level, threads)
+            layer = layer.parents(suite, level, threads)
             if shape.matrices_at(level):
                 rows = _row_planes(suite, matrices, shape, level, threads)
                 layer = replace(layer, planes=suite.inject(layer.planes, rows, level, threads))
-            layers.append(layer)
+            if shape.log_size - level >= skipped:
+                layers.append(layer)
         return cls(suite, matrices, layers, shape)
 
     @property
@@ -135,11 +139,66 @@ class MixedTree:
                 raise IndexError(f"the tree has no leaf {index}")
         wanted = np.array(indices, dtype=np.intp)
         rows = [_rows_of(matrix, wanted) for matrix in self.matrices]
-        paths = [layer.siblings(self.suite, wanted) for layer in self._layers[:-1]]
+        paths = self._low_siblings(wanted)
+        paths += [layer.siblings(self.suite, wanted) for layer in self._layers[:-1]]
         return [
             Opening(tuple(matrix[place] for matrix in rows), tuple(layer[place] for layer in paths))
             for place in range(len(indices))
         ]
+
+    def _low_siblings(self, wanted: NDArray[np.intp]) -> list[Sequence[AnyDigest]]:
+        """The siblings in the layers that are not kept: their rows are hashed again."""
+        if not self._skipped:
+            return []
+        blowup, subtree = 1 << self.shape.log_blowup, 1 << (self.shape.log_size - self._skipped)
+        # Query by query the leaves that have the same ancestor in the lowest layer that is kept.
+        leaves = (wanted % subtree)[:, None] + subtree * np.arange(1 << self._skipped)
+        places = coset_position(leaves.ravel(), blowup, (subtree << self._skipped) // blowup)
+        rows = [
+            self.matrices[place].reshape(len(self.matrices[place]), -1).take(places, axis=1)
+            for place in self.shape.matrices_at(self.shape.log_size)
+        ]
+        return lowest_siblings(self.suite, rows, wanted, self.shape.log_size, self._skipped)
+
+
+SKIPPED = 2
+"""Layers that are not kept, three quarters of all nodes: four leaves a query are read and hashed again."""
+
+LEAST_LOG_SKIPPED = 14
+"""A tree of fewer leaves, half a megabyte, keeps all its layers."""
+
+
+def _layers_to_skip(shape: TreeShape) -> int:
+    """Only layers into which no matrix is mixed can be made from the leaves alone."""
+    if shape.log_size < LEAST_LOG_SKIPPED:
+        return 0
+    shorter = [log_height + shape.log_blowup for _, log_height in shape.matrices]
+    next_size = max((size for size in shorter if size < shape.log_size), default=0)
+    return min(SKIPPED, shape.log_size - next_size)
+
+
+def lowest_siblings(
+    suite: AnySuite,
+    rows: Sequence[Montgomery],
+    wanted: NDArray[np.intp],
+    log_size: int,
+    skipped: int,
+) -> list[Sequence[AnyDigest]]:
+    """The siblings of these leaves in the lowest layers, from the 2^skipped leaves of each one's subtree.
+
+    Leaves of one subtree lie side by side, in the order of their indices.
+    """
+    width = 1 << skipped
+    planes = suite.hash_rows(rows, 1)
+    siblings: list[Sequence[AnyDigest]] = []
+    for depth in range(skipped):
+        size = 1 << log_size - depth
+        own = (wanted % size) >> log_size - skipped
+        beside = own ^ width >> 1
+        siblings.append(suite.digests_at(planes, np.arange(len(wanted)) * width + beside))
+        planes = suite.compress_layer(planes, len(wanted), width, log_size - depth - 1, 1)
+        width //= 2
+    return siblings
 
 
 def _shape_of(matrices: Sequence[Montgomery]) -> TreeShape:

@@ -353,6 +353,26 @@ def low_degree_extension(
     return target
 
 
+def extend_in_place(words: Words, columns: int, log_blowup: int, *, threads: int = 1) -> Montgomery:
+    """Extend columns that stand at the end of `words`, which is just as long as their extension and will hold it.
+
+    A group of columns is in a buffer before its extension is written, and that ends before the next group begins:
+
+        |             .             | c0 | c1 | c2 | c3 |
+        | extended c0 | extended c1 |  ...    | c2 | c3 |
+    """
+    blowup = 1 << log_blowup
+    height, rest = divmod(words.size, max(columns, 1) * blowup)
+    if words.ndim != 1 or rest:
+        raise ValueError(f"{words.shape} words are not the extension of {columns} columns by {blowup}")
+    matrix = words[words.size - columns * height :].reshape(columns, height)
+    if height <= 1 << LOG_CHUNK:
+        # Short columns are extended side by side, in any order.
+        matrix = matrix.copy()
+    out = words.reshape(columns, blowup, height)
+    return low_degree_extension(matrix, log_blowup, threads=threads, out=out)
+
+
 def extend_from_coset(
     evaluations: Montgomery,
     source_shift: int,

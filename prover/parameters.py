@@ -281,7 +281,7 @@ def _wide(name: str, log_blowup: int, queries: int) -> StarkParameters:
 
 def _terminal(name: str) -> StarkParameters:
     grinding = _TERMINAL_GRINDING
-    return StarkParameters(name, 6, 26, 3, 5, grinding, SuiteName.KECCAK, 26, False, LAYER_TARGET_BITS)
+    return StarkParameters(name, 6, 26, 3, 6, grinding, SuiteName.KECCAK, 26, False, LAYER_TARGET_BITS)
 
 
 DEFAULT_KECCAK: Final = "keccak-100-rate-4"
@@ -303,7 +303,7 @@ PRESETS: Final[Mapping[str, StarkParameters]] = MappingProxyType(
             _layer("keccak-100-rate-16", SuiteName.KECCAK, 4, 43),
             _layer("poseidon-100-rate-2", SuiteName.POSEIDON_20, 1, 170),
             _layer("poseidon-100-rate-4", SuiteName.POSEIDON_20, 2, 85),
-            _layer("poseidon-100-rate-8", SuiteName.POSEIDON_20, 3, 57),
+            _layer("poseidon-100-rate-8", SuiteName.POSEIDON_20, 3, 58),
             _layer("poseidon-100-rate-16", SuiteName.POSEIDON_20, 4, 43),
             _wide("keccak-128-rate-2", 1, 261),
             _wide("keccak-128-rate-4", 2, 160),

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from prover.field.koalabear import GENERATOR, PRIME, Montgomery, decode, encode, power, root_of_unity
 from prover.field.threads import run_slices
 from prover.hash.suite import AnyDigest, AnySuite, Planes
-from prover.merkle import Layer, Opening, TreeShape
+from prover.merkle import Layer, Opening, TreeShape, lowest_siblings
 from prover.ntt import aligned_empty, bit_reversal, coset_shifts, coset_transform, reversed_powers
 
 SKIPPED = 3
@@ -46,7 +46,7 @@ class StreamedTree:
         self.suite = suite
         self.coefficients = coefficients
         self.shape = shape
-        self._layers = tuple(layers)
+        self.layers = tuple(layers)
 
     @classmethod
     def commit(
@@ -86,7 +86,7 @@ class StreamedTree:
     @property
     def root(self) -> AnyDigest:
         """The commitment."""
-        return self.suite.digest_at(self._layers[-1].planes, 0)
+        return self.suite.digest_at(self.layers[-1].planes, 0)
 
     def open_many(self, indices: Sequence[int]) -> list[Opening]:
         """Open several leaves: rows and lowest siblings are computed, the others are read."""
@@ -95,16 +95,17 @@ class StreamedTree:
                 raise IndexError(f"the tree has no leaf {index}")
         wanted = np.array(indices, dtype=np.intp)
         leaves = self._leaves(wanted % (1 << self.shape.log_size - SKIPPED))
-        rows = decode(leaves[:, np.arange(len(wanted)), wanted >> self.shape.log_size - SKIPPED]).T.tolist()
-        paths = self._low_siblings(leaves, wanted)
-        paths += [layer.siblings(self.suite, wanted) for layer in self._layers[:-1]]
+        opened = decode(leaves[:, np.arange(len(wanted)), wanted >> self.shape.log_size - SKIPPED]).T.tolist()
+        rows = leaves.reshape(len(leaves), -1)
+        paths = lowest_siblings(self.suite, [rows], wanted, self.shape.log_size, SKIPPED)
+        paths += [layer.siblings(self.suite, wanted) for layer in self.layers[:-1]]
         bounds = np.cumsum([0, *(width for width, _ in self.shape.matrices)]).tolist()
         return [
             Opening(
                 tuple(tuple(row[a:b]) for a, b in pairwise(bounds)),
                 tuple(layer[place] for layer in paths),
             )
-            for place, row in enumerate(rows)
+            for place, row in enumerate(opened)
         ]
 
     def _leaves(self, first: NDArray[np.intp]) -> Montgomery:
@@ -136,20 +137,6 @@ class StreamedTree:
                 factors = [power(point * power(turn, leaf) % PRIME, residue) for point in points]
                 leaves[:, :, leaf] += sums[:, block] * np.array(factors, dtype=np.uint64) % np.uint64(PRIME)
         return encode(leaves % np.uint64(PRIME))
-
-    def _low_siblings(self, leaves: Montgomery, wanted: NDArray[np.intp]) -> list[Sequence[AnyDigest]]:
-        """The siblings in the layers that are not kept, leaf by leaf of one subtree a query."""
-        columns, queries, width = leaves.shape
-        planes = self.suite.hash_rows([leaves.reshape(columns, queries * width)], 1)
-        siblings: list[Sequence[AnyDigest]] = []
-        for depth in range(SKIPPED):
-            size = 1 << self.shape.log_size - depth
-            own = (wanted % size) >> self.shape.log_size - SKIPPED
-            beside = own ^ width >> 1
-            siblings.append(self.suite.digests_at(planes, np.arange(queries) * width + beside))
-            planes = self.suite.compress_layer(planes, queries, width, self.shape.log_size - depth - 1, 1)
-            width //= 2
-        return siblings
 
 
 def _coset_layers(suite: AnySuite, columns: Montgomery, log_size: int, depths: int) -> list[Planes]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from enum import IntEnum
+from itertools import accumulate
 from operator import attrgetter, lt
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -133,6 +134,8 @@ class Layout:
     packed_shifts: tuple[int, ...]
     """For each field, its distance from the end of the packed number."""
     packed_bits: int
+    word_slices: tuple[slice, ...]
+    """Where each field stands in words layout."""
     word_bytes: int
 
 
@@ -173,6 +176,10 @@ def _make_layout(kind: type) -> Layout:
             packed_bits - start - field.bits for start, field in zip(starts, declared, strict=True)
         ),
         packed_bits=packed_bits,
+        word_slices=tuple(
+            slice(end - 2 * field.words, end)
+            for field, end in zip(declared, accumulate(2 * field.words for field in declared), strict=True)
+        ),
         word_bytes=2 * sum(field.words for field in declared),
     )
 
@@ -190,9 +197,15 @@ def values_of(instance: object) -> Sequence[int]:
 def build(kind: type[T], values: Sequence[int]) -> T:
     """Make an instance from its numbers, refusing one that its declared width or list does not allow."""
     layout = layout_of(kind)
-    for field, value in zip(layout.fields, values, strict=True):
-        if not 0 <= value < field.limit:
-            raise MalformedError(f"{kind.__name__}.{field.path} is {value}, not below {field.limit}")
+    # What is read back from journal and network passes here: loops in C, and one in Python only to say what is wrong.
+    if (
+        len(values) != len(layout.limits)
+        or min(values, default=0) < 0
+        or not all(map(lt, values, layout.limits))
+    ):
+        for field, value in zip(layout.fields, values, strict=True):
+            if not 0 <= value < field.limit:
+                raise MalformedError(f"{kind.__name__}.{field.path} is {value}, not below {field.limit}")
     made: T = layout.make(iter(values))
     return made
 
@@ -236,12 +249,7 @@ def from_words(kind: type[T], encoded: bytes) -> T:
     """Read an instance in words layout, strictly."""
     if len(encoded) != word_bytes(kind):
         raise MalformedError(f"{kind.__name__} is {word_bytes(kind)} bytes, not {len(encoded)}")
-    values, offset = [], 0
-    for field in fields_of(kind):
-        end = offset + 2 * field.words
-        values.append(int.from_bytes(encoded[offset:end], "big"))
-        offset = end
-    return build(kind, values)
+    return build(kind, [int.from_bytes(encoded[place], "big") for place in layout_of(kind).word_slices])
 
 
 def packed_bytes(kind: type) -> int:

@@ -2,10 +2,10 @@
 
     secret s, key A = s G            nonce k, commitment R = k G
     e = first 124 bits of Poseidon(SIGNATURE_CHALLENGE; R, A, message)
-    response = k + e s               valid when response G - e A = R, computed by `prover.curve.chain`
+    response = k + e s               valid when response G - e A = R, computed by `prover.curve.comb`
 
 An encoded key is 14 field elements; an encoded signature is the 14 of R and the response in 14 limbs of 16 bits.
-`verify_chain` is the definition; docs/signatures.md says what is signed and why.
+`verify_comb` is the definition; docs/signatures.md says what is signed and why.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from enum import IntEnum, StrEnum
 from functools import lru_cache
 from typing import Final
 
-from prover.curve.chain import Chain, ExceptionalAddition, is_multiple_of_fixed_table, run_chain
+from prover.curve.comb import Comb, CombPart, ExceptionalAddition, run_comb
 from prover.curve.formulas import Element
 from prover.curve.septic import (
     ORDER,
@@ -77,7 +77,7 @@ SUITE_HASHES: Final[Mapping[int, PoseidonParameters]] = {
     SignatureSuite.SEPTIC_POSEIDON16_20: POSEIDON16_20,
     SignatureSuite.SEPTIC_POSEIDON16_36: POSEIDON16_36,
 }
-"""The challenge's hash in each suite; group and chain are the same in both."""
+"""The challenge's hash in each suite; group and comb are the same in both."""
 
 PROVEN_SUITES: Final = frozenset({int(SignatureSuite.SEPTIC_POSEIDON16_20)})
 """Suites whose signatures the circuits prove; the others are the reserve.
@@ -94,8 +94,6 @@ class SignatureRefusal(StrEnum):
     """No suite has this id."""
     KEY_NOT_A_POINT = "key_not_a_point"
     """The key is not fourteen canonical coordinates of a point of the curve."""
-    KEY_IN_FIXED_TABLE = "key_in_fixed_table"
-    """The key is a constant of the chain or its negative, so that the chain's first additions are exceptional."""
     COMMITMENT_NOT_A_POINT = "commitment_not_a_point"
     """R is not fourteen canonical coordinates of a point of the curve."""
     RESPONSE_NOT_LIMBS = "response_not_limbs"
@@ -106,10 +104,12 @@ class SignatureRefusal(StrEnum):
     """A message element is not a canonical field element."""
     MESSAGE_OF_OTHER_SUITE = "message_of_other_suite"
     """The message does not begin with the suite of the key."""
+    KEY_CANNOT_SIGN = "key_cannot_sign"
+    """An addition of the key's table is exceptional, so that no signature of this key verifies."""
     ADDITION_EXCEPTIONAL = "addition_exceptional"
-    """The chain adds two points with equal x."""
+    """An addition of the comb is exceptional."""
     EQUATION_FAILS = "equation_fails"
-    """The chain does not end at R."""
+    """The comb does not end at R."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +126,7 @@ class SecretKey:
     @property
     def trading_key(self) -> TradingKey:
         """The key that others see."""
-        point = _point_of(self.scalar)
-        return TradingKey(SuiteId(self.suite), _coordinate(point.x), _coordinate(point.y))
+        return trading_key_from(self.suite, _point_of(self.scalar))
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +161,7 @@ class SignatureWitness:
     signature: Signature
     challenge_elements: tuple[int, ...]
     challenge: int
-    chain: Chain
+    comb: Comb
 
 
 def key_elements(key: TradingKey) -> tuple[int, ...]:
@@ -195,15 +194,14 @@ def decode_signature(elements: Sequence[int]) -> Signature | SignatureRefusal:
 def key_refusal(key: TradingKey) -> SignatureRefusal | None:
     """Say why a key may not be registered; the identity needs no case, because it has no coordinates.
 
+    A key that cannot sign may be: docs/signatures.md says why that hurts nobody but its owner.
     Remembered, because an account signs many messages.
     """
     if key.suite not in SUITE_HASHES:
         return SignatureRefusal.SUITE_UNKNOWN
     point = decode(key_elements(key))
     # Soundness: cut elsewhere than in the middle, the same numbers would be a second spelling of one key.
-    if isinstance(point, PointRefusal) or point.x != key.x:
-        return SignatureRefusal.KEY_NOT_A_POINT
-    return SignatureRefusal.KEY_IN_FIXED_TABLE if is_multiple_of_fixed_table(point) else None
+    return SignatureRefusal.KEY_NOT_A_POINT if isinstance(point, PointRefusal) or point.x != key.x else None
 
 
 def challenge_elements(key: TradingKey, commitment: Point, message: Sequence[int]) -> tuple[int, ...]:
@@ -241,7 +239,7 @@ def form_refusal(key: TradingKey, message: Sequence[int], signature: Signature) 
     return None
 
 
-def verify_chain(
+def verify_comb(
     key: TradingKey, message: Sequence[int], signature: Signature
 ) -> SignatureWitness | SignatureRefusal:
     """Verify a signature and give the whole witness, or say why it is refused."""
@@ -251,17 +249,18 @@ def verify_chain(
     commitment = Point(signature.commitment_x, signature.commitment_y)
     elements = challenge_elements(key, commitment, message)
     challenge = challenge_number(elements)
-    chain = run_chain(Point(key.x, key.y), signature.response, challenge)
-    if isinstance(chain, ExceptionalAddition):
-        return SignatureRefusal.ADDITION_EXCEPTIONAL
-    if chain.result != commitment:
+    comb = run_comb(Point(key.x, key.y), signature.response, challenge)
+    if isinstance(comb, ExceptionalAddition):
+        is_of_key = comb.part is CombPart.KEY_TABLE
+        return SignatureRefusal.KEY_CANNOT_SIGN if is_of_key else SignatureRefusal.ADDITION_EXCEPTIONAL
+    if comb.result != commitment:
         return SignatureRefusal.EQUATION_FAILS
-    return SignatureWitness(key, tuple(message), signature, elements, challenge, chain)
+    return SignatureWitness(key, tuple(message), signature, elements, challenge, comb)
 
 
 def verify(key: TradingKey, message: Sequence[int], signature: Signature) -> bool:
     """Say whether the signature is valid."""
-    return isinstance(verify_chain(key, message, signature), SignatureWitness)
+    return isinstance(verify_comb(key, message, signature), SignatureWitness)
 
 
 def sign(secret: SecretKey, message: Sequence[int]) -> Signature:
@@ -371,6 +370,11 @@ def signature_from(commitment: Point, response: int) -> Signature:
     return Signature(_coordinate(commitment.x), _coordinate(commitment.y), Scalar(response))
 
 
+def trading_key_from(suite: SignatureSuite, point: Point) -> TradingKey:
+    """Type the parts of a key."""
+    return TradingKey(SuiteId(suite), _coordinate(point.x), _coordinate(point.y))
+
+
 def _point_of(scalar: int) -> Point:
     """A multiple of the generator that is known not to be the identity."""
     point = multiply_generator(scalar)
@@ -380,18 +384,20 @@ def _point_of(scalar: int) -> Point:
 
 
 def _sign_once(secret: SecretKey, message: Sequence[int], attempt: int) -> Signature | None:
-    """Sign with the nonce of one attempt; None after an exceptional chain, which nobody will ever see.
+    """Sign with the nonce of one attempt; None after an exceptional addition, which nobody will ever see.
 
-    The chain is run for another reason too: a processor's error in the response could give the secret away.
+    The comb is run for another reason too: a processor's error in the response could give the secret away.
     """
     key, nonce = secret.trading_key, nonce_of(secret, message, attempt)
     commitment = _point_of(nonce)
     challenge = challenge_number(challenge_elements(key, commitment, message))
     response = (nonce + challenge * secret.scalar) % ORDER
-    chain = run_chain(Point(key.x, key.y), response, challenge)
-    if isinstance(chain, ExceptionalAddition):
+    comb = run_comb(Point(key.x, key.y), response, challenge)
+    if isinstance(comb, ExceptionalAddition):
+        if comb.part is CombPart.KEY_TABLE:
+            raise ValueError("no signature of this key verifies: draw another")
         return None
-    if chain.result != commitment:
+    if comb.result != commitment:
         raise ArithmeticError("the signature just made does not verify")
     return signature_from(commitment, response)
 

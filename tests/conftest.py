@@ -15,6 +15,32 @@ LONG = os.environ.get("CLEARING_LONG_TESTS") == "1"
 
 UNDER_CI = os.environ.get("CI") == "true"
 
+LONGEST_FIRST = (
+    "architecture/test_tools.py",
+    "verifier_contracts/test_gas.py",
+    "verifier_contracts/test_vault_invariants.py",
+    "adversarial/test_signatures_bind.py",
+    "circuits/test_sponge_calls.py",
+    "prover/recursion/test_recursion.py",
+    "benchmarks/test_examples.py",
+    "cli/test_clearing_commands.py",
+    "cli/test_exit_command.py",
+    "rollup/node/test_demo.py",
+    "verifier_contracts/test_stark_verifier_weakened.py",
+    "verifier_contracts/test_proving.py",
+    "circuits/test_queue_items.py",
+    "circuits/test_signature_circuit.py",
+    "prover/field/test_simd.py",
+    "rollup/test_histories.py",
+    "cli/test_governor_commands.py",
+    "circuits/test_extreme_batches.py",
+    "rollup/node/test_bridge_proofs.py",
+    "rollup/node/test_kill.py",
+    "circuits/test_random_histories.py",
+    "verifier_contracts/test_exit_last_coin.py",
+)
+"""Files are shared out whole, so a long one that begins last keeps one process busy while the others wait."""
+
 # The first call of a kernel compiles it, so no deadline can be right.
 # The default profile draws the same examples every time: a gate must not fail by chance on another's change.
 settings.register_profile("gate", deadline=None, max_examples=50, derandomize=True, database=None)
@@ -31,7 +57,9 @@ def checkout() -> Path:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave long tests out of a short run; that they exist is shown as `deselected`."""
+    """Begin with the longest files, and leave long tests out of a short run: those are shown as `deselected`."""
+    places = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
     if LONG:
         return
     long = [item for item in items if item.get_closest_marker("long")]

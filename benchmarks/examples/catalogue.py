@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from benchmarks.examples import memory, poseidon_batch, poseidon_chain, range_check, shuffle, two_heights
 from prover.field.koalabear import Montgomery
 from prover.stark.circuit import Circuit
+from prover.stark.proving_key import ProvingKey, Trace
 
 Preprocessed = list[Montgomery | None]
 
@@ -38,14 +41,29 @@ class Example:
     preprocessed: Callable[[], Preprocessed] = list
     smallest: int = 4
     """The least log size that makes sense."""
+    fill_into: Callable[[Any, Montgomery, int], None] | None = None
+    """(inputs, trace, threads): writes the only table's trace where it is told to; without a statement."""
 
     def fill(self, log_size: int, seed: int, threads: int) -> Filled:
         """A witness over random inputs."""
         return self.fill_from(self.draw(log_size, seed), log_size, threads)
 
+    def fill_for(
+        self, key: ProvingKey, inputs: Any, log_size: int, threads: int
+    ) -> tuple[Sequence[Trace], list[int]]:
+        """The traces for one proof, in memory that the proof uses up where the example can write there."""
+        if self.fill_into is None:
+            filled = self.fill_from(inputs, log_size, threads)
+            return filled.traces, filled.statement
+        room = key.trace_room(0)
+        self.fill_into(inputs, room.trace, threads)
+        return [room], []
+
 
 def _fill_batch(inputs: Montgomery, _log_size: int, threads: int) -> Filled:
-    return Filled([poseidon_batch.fill(inputs, threads=threads)], [])
+    trace = np.empty((poseidon_batch.COLUMNS, inputs.shape[1]), dtype=np.uint32)
+    poseidon_batch.fill_into(inputs, trace, threads=threads)
+    return Filled([trace], [])
 
 
 def _fill_chain(start: list[int], log_size: int, _threads: int) -> Filled:
@@ -85,6 +103,7 @@ EXAMPLES = {
             poseidon_batch.random_inputs,
             _fill_batch,
             smallest=0,
+            fill_into=lambda inputs, trace, threads: poseidon_batch.fill_into(inputs, trace, threads=threads),
         ),
         Example(
             poseidon_chain.NAME,

@@ -32,10 +32,8 @@ def random_inputs(log_height: int, seed: int) -> Montgomery:
     return generator.integers(0, PRIME, size=(WIDTH, 1 << log_height), dtype=np.uint32)
 
 
-def fill(inputs: Montgomery, *, threads: int) -> Montgomery:
-    """The trace of all permutations."""
+def fill_into(inputs: Montgomery, trace: Montgomery, *, threads: int) -> None:
+    """Write the trace of all permutations."""
     from prover.hash.poseidon_kernels import trace_rows
 
-    trace = np.empty((COLUMNS, inputs.shape[1]), dtype=np.uint32)
     trace_rows(inputs, trace, POSEIDON16_20, threads=threads)
-    return trace

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,10 @@ Trace = NDArray[np.integer[Any]]
 
 MAXIMUM_FINDINGS = 1000
 """Findings kept of one constraint or bus: one wrong column breaks every row, and nobody reads a million lines."""
+
+
+FEW_ROWS = 512
+"""Up to here the values of all parts of a table's expressions are kept while they are computed: some 0.1 GB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +136,17 @@ def inspect(
     ]
     broken: list[BrokenConstraint] = []
     for reader in readers:
-        for constraint in reader.table.constraints:
-            broken += _broken(reader, constraint)
+        constraints = reader.table.constraints
+        held = _evaluated(reader, [[constraint.polynomial] for constraint in constraints])
+        for constraint, (found,) in zip(constraints, held, strict=True):
+            broken += _broken(reader, constraint, found)
     ledgers: dict[Bus, list[_Ledger]] = {}
     counts: list[UnboundedCount] = []
     for reader in readers:
-        for interaction in reader.table.interactions:
-            ledger = _ledger(reader, interaction)
+        interactions = reader.table.interactions
+        said = _evaluated(reader, [[*interaction.values, interaction.count] for interaction in interactions])
+        for interaction, values in zip(interactions, said, strict=True):
+            ledger = _ledger(reader, interaction, values)
             ledgers.setdefault(interaction.bus, []).append(ledger)
             counts += _unbounded(ledger)
     messages = [finding for bus, entries in ledgers.items() for finding in _unbalanced(bus, entries)]
@@ -202,9 +210,8 @@ def _fill_challenge_columns(reader: TraceReader, challenges: Sequence[Sequence[E
             reader.challenge[round] = np.array(planes, dtype=np.uint64)
 
 
-def _broken(reader: TraceReader, constraint: Constraint) -> list[BrokenConstraint]:
+def _broken(reader: TraceReader, constraint: Constraint, values: Rows) -> list[BrokenConstraint]:
     rows = _rows_of(constraint.scope, reader.height)
-    (values,) = _evaluate(reader, [constraint.polynomial])
     planes = values.wide(reader.height)
     wrong = [int(row) for row in rows[planes[:, rows].any(axis=0)][:MAXIMUM_FINDINGS]]
     if not wrong:
@@ -236,8 +243,15 @@ def _rows_of(scope: Scope, height: int) -> NDArray[np.int64]:
             return np.arange(height - 1)
 
 
-def _evaluate(reader: TraceReader, expressions: Sequence[Expression]) -> list[Rows]:
-    return evaluate(expressions, reader.read, constant_rows)
+def _evaluated(reader: TraceReader, groups: Sequence[Sequence[Expression]]) -> Iterator[list[Rows]]:
+    """The values of the expressions, group by group; parts that groups share are computed once where rows are few."""
+    if reader.height > FEW_ROWS:
+        for group in groups:
+            yield evaluate(group, reader.read, constant_rows)
+        return
+    values = iter(evaluate([one for group in groups for one in group], reader.read, constant_rows))
+    for group in groups:
+        yield [next(values) for _ in group]
 
 
 def _extension(values: NDArray[np.uint64]) -> Extension:
@@ -264,8 +278,7 @@ class _Ledger:
     counts: NDArray[np.uint64]
 
 
-def _ledger(reader: TraceReader, interaction: Interaction) -> _Ledger:
-    values = _evaluate(reader, [*interaction.values, interaction.count])
+def _ledger(reader: TraceReader, interaction: Interaction, values: Sequence[Rows]) -> _Ledger:
     planes = [np.broadcast_to(value.planes[0], (reader.height,)) for value in values]
     return _Ledger(reader.table.name, interaction, np.stack(planes[:-1]), planes[-1])
 

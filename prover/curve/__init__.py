@@ -1,1 +1,1 @@
-"""The septic group: the elliptic curve of the trading keys, its arithmetic and the chain that verifies a signature."""
+"""The septic group: the elliptic curve of the trading keys, its arithmetic and the comb that verifies a signature."""

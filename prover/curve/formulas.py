@@ -104,13 +104,25 @@ def curve_residual(x: Septic[R], y: Septic[R]) -> Septic[R]:
     return (r0, r1, r2, r3 - CUBIC_Z, r4, r5, r6)
 
 
-def inverse_residual(inverse: Septic[R], left_x: Septic[R], right_x: Septic[R]) -> Septic[R]:
-    """Zero exactly when `inverse` is the inverse of right_x - left_x; degree 2.
+def apart_residual(witness: tuple[R, R], left_x: Septic[R], right_x: Septic[R]) -> R:
+    """Zero only when the points differ in the first or second coefficient of x; degree 2, 3 where left_x is a sum's.
 
     Soundness: without it an addition of a point to itself leaves the slope free, and the sum can be any point.
+    Where the two coefficients agree no witness exists.
     """
-    r0, r1, r2, r3, r4, r5, r6 = multiply(inverse, subtract(right_x, left_x))
-    return (r0 - 1, r1, r2, r3, r4, r5, r6)
+    return witness[0] * (right_x[0] - left_x[0]) + witness[1] * (right_x[1] - left_x[1]) - 1
+
+
+def tangent_residual(slope: Septic[R], x: Septic[R], y: Septic[R]) -> Septic[R]:
+    """Zero exactly when the slope is that of the tangent at a point; degree 2.
+
+    No inverse is needed: y is not zero on a point of the curve, because the order is odd.
+    """
+    double_y = add(y, y)
+    squared = square(x)
+    tripled = add(add(squared, squared), squared)
+    r0, r1, r2, r3, r4, r5, r6 = subtract(multiply(slope, double_y), tripled)
+    return (r0 - LINEAR, r1, r2, r3, r4, r5, r6)
 
 
 def chord_residual(
@@ -125,6 +137,11 @@ def sum_x(slope: Septic[R], left_x: Septic[R], right_x: Septic[R]) -> Septic[R]:
     return subtract(subtract(square(slope), left_x), right_x)
 
 
+def double_x(slope: Septic[R], x: Septic[R]) -> Septic[R]:
+    """The x of twice a point, from the slope of its tangent; degree 2."""
+    return subtract(square(slope), add(x, x))
+
+
 def sum_y(slope: Septic[R], left_x: Septic[R], left_y: Septic[R], result_x: Septic[R]) -> Septic[R]:
     """The y of the sum of two points; degree 2 where result_x is a column, 3 where it is `sum_x`."""
     return subtract(multiply(slope, subtract(left_x, result_x)), left_y)
@@ -136,7 +153,7 @@ def second_chord_residual(
     """Zero exactly when `second_slope` is the chord's through P and P + Q, given the slope through P and Q.
 
     The y of P + Q is not needed: (slope + second_slope) (x(P + Q) - x(P)) = -2 y(P).  Degree 3.
-    No inverse is needed either: P + Q = P cannot be, Q not being the identity, and where P + Q = -P
+    No witness is needed either: P + Q = P cannot be, Q not being the identity, and where P + Q = -P
     the left side is zero while y(P) is not (the order is odd), so that no second slope exists.
     """
     middle_x = sum_x(slope, left_x, right_x)

@@ -32,6 +32,10 @@ WEIGHT_ROOM = 1 << WEIGHT_BITS
 """The weights of one sign of a form add up to less, so that a lane of 51 bits holds their sum."""
 
 
+TERMS_OF_A_FORM = 6
+"""How many more weighted terms cost the contract as much as one more form does."""
+
+
 class TapeTooLong(ValueError):  # noqa: N818 - it says what is wrong with the circuit, not with a proof
     """A circuit that needs more registers or terms than the tape can name."""
 
@@ -152,7 +156,9 @@ class TapeWriter:
                     polynomial = add(polynomial, _scaled(found[source], register))
             else:
                 polynomial = self._polynomial(node, found, read)
-            if node.constant_value is None and (node in factors or uses.get(node, 0) > 1):
+            if node.constant_value is None and (
+                node in factors or _is_worth_a_register(polynomial, uses.get(node, 0))
+            ):
                 polynomial = {(self.register_of(polynomial),): 1}
             found[node] = polynomial
         return {root: found[root] for root in roots}
@@ -174,6 +180,12 @@ class TapeWriter:
         ((first, _),) = left.items()
         ((second, _),) = right.items()
         return {(*first, *second): 1}
+
+
+def _is_worth_a_register(polynomial: Polynomial, uses: int) -> bool:
+    """Whether a sum is computed once for all its uses; what is short and linear is rather written out again."""
+    is_linear = all(len(monomial) < 2 for monomial in polynomial)
+    return uses > 1 and not (is_linear and len(polynomial) * (uses - 1) <= TERMS_OF_A_FORM)
 
 
 def _sources_of(node: Expression, ways: Mapping[Expression, Shortcut]) -> tuple[Expression, ...]:

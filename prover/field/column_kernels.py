@@ -20,6 +20,7 @@ from prover.field.simd import (
     field_subtract,
     fold64,
     load32,
+    load32_at,
     montgomery_reduce,
     multiply_even,
     multiply_odd,
@@ -325,20 +326,21 @@ def _accumulate(even: Any, odd: Any, a: Any, b: Any, x: Any, y: Any) -> Any:
 
 
 @kernel
-def weighted_sums(matrix: Any, weights: Any, block: int, lanes: Any, start: int, stop: int) -> None:
+def weighted_sums(addresses: Any, weights: Any, block: int, lanes: Any, start: int, stop: int) -> None:
     """Reference twin: QUINTIC.scale and QUINTIC.add over all rows, for every column; `lanes` (columns, 5, 16) gets the sums.
 
+    Columns are given by where they begin.
     `start` and `stop` are multiples of 32, or the weights are zero where a step reaches past the last row.
     Rows are taken in blocks, so that their weights stay in cache while all columns pass.
     """
-    columns, height = matrix.shape
+    columns, height = addresses.shape[0], weights.shape[1]
     for first in range(start, stop, block):
         last = min(first + block, stop)
         for column in range(columns):
             e0 = o0 = e1 = o1 = e2 = o2 = e3 = o3 = e4 = o4 = splat64(0)
-            base = column * height
+            base = addresses[column]
             for i in range(first, last, 2 * LANES):
-                a, b = load32(matrix, base + i), load32(matrix, base + i + LANES)
+                a, b = load32_at(base + 4 * i), load32_at(base + 4 * (i + LANES))
                 j = i + LANES
                 e0, o0 = _accumulate(e0, o0, a, b, load32(weights, i), load32(weights, j))
                 e1, o1 = _accumulate(e1, o1, a, b, load32(weights, i + height), load32(weights, j + height))

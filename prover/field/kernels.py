@@ -6,7 +6,7 @@ Single elements, as arguments, are canonical integers or tuples of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from threading import Lock
 
@@ -216,30 +216,39 @@ def extension_powers(base: Element, count: int, *, threads: int = 1) -> Montgome
 # --- sums over rows ---------------------------------------------------------------------------------------------------
 
 
-def evaluate_columns(matrix: Montgomery, weights: Montgomery, *, threads: int = 1) -> Montgomery:
+def evaluate_columns(
+    matrix: Montgomery | Sequence[Montgomery], weights: Montgomery, *, threads: int = 1
+) -> Montgomery:
     """Give for each column of (columns, height) the sum of value * weight over the rows, as (columns, 5).
 
     With barycentric weights (5, height) this is the value of each column's polynomial at a point of the extension.
+    Columns may lie anywhere: one coset of an extension is read where it is.
     """
     height = _check_planes(weights)
-    if matrix.ndim != 2 or matrix.shape[1] != height:
-        raise ValueError(f"a matrix of {matrix.shape} does not have a weight for each of its rows: {height}")
-    columns = matrix.shape[0]
+    if any(column.shape != (height,) for column in matrix):
+        raise ValueError(f"a column does not have a weight for each of its rows: {height}")
+    columns, rows = len(matrix), height
     if height % (2 * LANES):
         missing = -height % (2 * LANES)
-        matrix = np.pad(matrix, ((0, 0), (0, missing)))
+        matrix = [np.pad(column, (0, missing)) for column in matrix]
         weights = np.pad(weights, ((0, 0), (0, missing)))
-    matrix, weights = np.ascontiguousarray(matrix), np.ascontiguousarray(weights)
+        rows += missing
+    # Soundness of memory: the kernel reads raw addresses, so every column must be one contiguous run.
+    alive = [np.ascontiguousarray(column, dtype=np.uint32) for column in matrix]
+    addresses = np.array([column.ctypes.data for column in alive], dtype=np.int64)
+    weights = np.ascontiguousarray(weights)
     totals = np.zeros((columns, QUINTIC.degree), dtype=np.uint64)
     lock = Lock()
 
     def work(start: int, stop: int) -> None:
         lanes = np.zeros((columns, QUINTIC.degree, LANES), dtype=np.uint32)
-        column_kernels.weighted_sums(matrix, weights, WEIGHTS_BLOCK, lanes, start, stop)
+        column_kernels.weighted_sums(addresses, weights, WEIGHTS_BLOCK, lanes, start, stop)
         sums = lanes.sum(axis=2, dtype=np.uint64)
         with lock:
             np.add(totals, sums, out=totals)
 
     if columns:
-        _slices(threads, matrix.shape[1], work, WEIGHTS_BLOCK)
+        _slices(threads, rows, work, WEIGHTS_BLOCK)
+    # Until here the kernel has read from these columns.
+    del alive
     return (totals % np.uint64(PRIME)).astype(np.uint32)

@@ -12,7 +12,7 @@ import numpy as np
 
 from prover.domain import interpolate_on_subgroup
 from prover.field.kernels import add, multiply, scale
-from prover.field.koalabear import PRIME, Montgomery, decode, inverse, power, root_of_unity
+from prover.field.koalabear import GENERATOR, PRIME, Montgomery, decode, inverse, power, root_of_unity
 from prover.field.threads import run_slices
 from prover.fri import kernels
 from prover.hash.suite import AnySuite
@@ -21,7 +21,6 @@ from prover.ntt import (
     aligned_empty,
     coset_shifts,
     coset_transform,
-    forward_transform,
     inverse_transform,
     low_degree_extension,
 )
@@ -43,11 +42,11 @@ def domain_points(log_height: int, log_blowup: int, shift: int, *, inverted: boo
 class WeighedColumns:
     """Columns to combine, each with its power of the batching challenge, and what their claims add up to."""
 
-    on_trace: list[Montgomery]
-    """Columns on the trace domain: combined there and extended once, a blowup less work than the other way round."""
-    trace_weights: list[Extension]
+    on_coset: list[Montgomery]
+    """Columns on the first coset: combined there and extended once, a blowup less work than the other way round."""
+    coset_weights: list[Extension]
     coefficients: list[Montgomery]
-    """Columns given by their coefficients in bit-reversed order (the pieces of the quotient)."""
+    """Columns given by their coefficients in bit-reversed order, whose extension is not held."""
     coefficient_weights: list[Extension]
     claim: Quintic
 
@@ -56,14 +55,21 @@ class WeighedColumns:
         """Nothing yet."""
         return cls([], [], [], [], Quintic((0,) * EXTENSION_DEGREE))
 
+    def add(self, column: Montgomery, weight: Quintic, value: Extension, is_in_coefficients: bool) -> None:
+        """One more column, with its claimed value."""
+        (self.coefficients if is_in_coefficients else self.on_coset).append(column)
+        weights = self.coefficient_weights if is_in_coefficients else self.coset_weights
+        weights.append(canonical(weight))
+        self.claim = self.claim + weight * Quintic(value)
+
     def combined(self, height: int, threads: int) -> Montgomery | None:
-        """The sum of weight * column on the trace domain, as five planes; None where there is no column."""
+        """The sum of weight * column on the first coset, as five planes; None where there is no column."""
         total: Montgomery | None = None
-        if self.on_trace:
-            total = kernels.combine_columns(self.on_trace, self.trace_weights, height, threads)
+        if self.on_coset:
+            total = kernels.combine_columns(self.on_coset, self.coset_weights, height, threads)
         if self.coefficients:
             more = kernels.combine_columns(self.coefficients, self.coefficient_weights, height, threads)
-            more = forward_transform(more, threads=threads)
+            more = coset_transform(more, GENERATOR, threads=threads)
             total = more if total is None else add(total, more, threads=threads)
         return total
 
@@ -73,18 +79,18 @@ def deep_values(
 ) -> Montgomery:
     """The sum of weight * (claim - column(x)) / (point - x), for this row's point and the next row's.
 
-    As true claims make it a polynomial below the height, its values on the trace domain are all there is to know.
-    They are returned on the first coset of the extended domain, where folding begins: (5, height).
+    As true claims make it a polynomial below the height, its values on one coset are all there is to know.
+    That is the first coset of the extended domain, where folding begins: (5, height).
     """
     height, generator = 1 << log_height, root_of_unity(log_height)
-    points = kernels.shared_sequence(1, generator, height)
+    points = kernels.shared_sequence(GENERATOR, generator, height)
     values = np.zeros((EXTENSION_DEGREE, height), dtype=np.uint32)
     for place, weighed in zip((Quintic(point), Quintic(point) * generator), columns, strict=True):
         combined = weighed.combined(height, threads)
         if combined is not None:
             claim = canonical(weighed.claim)
             kernels.add_quotient_of_differences(values, combined, claim, points, canonical(place), threads)
-    return low_degree_extension(values, 0, threads=threads)[:, 0]
+    return values
 
 
 def extend_values(values: Montgomery, log_blowup: int, threads: int) -> Montgomery:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from threading import Lock
 
 from prover.field.koalabear import PRIME
 from prover.field.threads import run_slices
@@ -10,8 +11,13 @@ from prover.hash.domain import HashKind, SuiteId
 from prover.hash.poseidon import DIGEST_LENGTH, POSEIDON_SUITES, RATE, WIDTH
 from prover.hash.poseidon_unrolled import permute_unrolled
 
-WAVE_PER_THREAD = 1 << 14
-"""Nonces that a thread tries between two looks at the others: about a millisecond."""
+LEAST_CHUNK = 1 << 12
+MOST_CHUNK = 1 << 17
+"""Nonces that a thread tries between two looks at the others: a quarter of a millisecond at first, then ever longer.
+
+Starting on a chunk takes some microseconds, and the largest nonces take thousands of chunks."""
+
+CHUNKS_BEFORE_DOUBLING = 16
 
 POSEIDON_NONCES = PRIME
 """One element is the nonce."""
@@ -30,22 +36,39 @@ class GrindingError(RuntimeError):
     """No nonce does: the transcript has to be changed."""
 
 
-def search_in_waves(find: Callable[[int, int], int | None], *, start: int, stop: int, threads: int) -> int:
-    """The smallest nonce that `find` accepts, whatever the number of threads."""
-    while start < stop:
-        end = min(stop, start + WAVE_PER_THREAD * threads)
-        found: list[int] = []
+def smallest_nonce(find: Callable[[int, int], int | None], *, start: int, stop: int, threads: int) -> int:
+    """The smallest nonce that `find` accepts, whatever the number of threads.
 
-        def work(first: int, last: int, origin: int = start, hits: list[int] = found) -> None:
-            nonce = find(origin + first, origin + last)
+    Each thread takes the next chunk as soon as it is done with its own: nobody waits for anybody.
+    A thread ends when the next chunk lies behind a nonce that is found; chunks before it are then all tried.
+    """
+    lock = Lock()
+    size, taken, following, best = LEAST_CHUNK, 0, start, stop
+
+    def next_chunk() -> tuple[int, int] | None:
+        nonlocal size, taken, following
+        with lock:
+            if following >= best:
+                return None
+            first, following = following, min(following + size, stop)
+            taken += 1
+            if taken % CHUNKS_BEFORE_DOUBLING == 0:
+                size = min(2 * size, MOST_CHUNK)
+            return first, following
+
+    def work(_first: int, _last: int) -> None:
+        nonlocal best
+        while (chunk := next_chunk()) is not None:
+            nonce = find(*chunk)
             if nonce is not None:
-                hits.append(nonce)
+                with lock:
+                    best = min(best, nonce)
+                return
 
-        run_slices(threads, end - start, work)
-        if found:
-            return min(found)
-        start = end
-    raise GrindingError("no nonce meets the bits")
+    run_slices(threads, threads, work, multiple=1)
+    if best >= stop:
+        raise GrindingError("no nonce meets the bits")
+    return best
 
 
 def grind_keccak(state: bytes, label: int, bits: int, *, threads: int, start: int = 0) -> int:
@@ -58,7 +81,7 @@ def grind_keccak(state: bytes, label: int, bits: int, *, threads: int, start: in
     def find(first: int, last: int) -> int | None:
         return keccak_kernels.grind_block(state, label, bits, first, last)
 
-    return search_in_waves(find, start=start, stop=KECCAK_NONCES, threads=threads)
+    return smallest_nonce(find, start=start, stop=KECCAK_NONCES, threads=threads)
 
 
 def grind_poseidon(
@@ -80,4 +103,4 @@ def grind_poseidon(
     def find(first: int, last: int) -> int | None:
         return poseidon_kernels.grind_block(before_nonce, bits, parameters, first, last)
 
-    return search_in_waves(find, start=start, stop=POSEIDON_NONCES, threads=threads)
+    return smallest_nonce(find, start=start, stop=POSEIDON_NONCES, threads=threads)

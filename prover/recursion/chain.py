@@ -23,17 +23,18 @@ from typing import Final
 
 from prover.parameters import LAYER_TARGET_BITS, PRESETS, Grinding, StarkParameters, SuiteName
 from prover.progress import Stages
-from prover.recursion.prove import Form, RecursionKey, plan_recursion, prove_recursion
+from prover.recursion.prove import Form, RecursionKey, plan_recursion, prove_recursion, public_names
+from prover.recursion.tables import LANES, recursion_circuit
 from prover.soundness.report import chained_bits
 from prover.stark.encoding import NumberProof, encode_proof
-from prover.stark.key import VerificationKey
+from prover.stark.key import Digest, VerificationKey
 from prover.stark.prover import Proved
 from prover.stark.security import report_of
 
 STEP: Final = StarkParameters(
-    name="recursion-100-rate-32",
-    log_blowup=5,
-    queries=34,
+    name="recursion-100-rate-16",
+    log_blowup=4,
+    queries=42,
     log_fold_arity=3,
     log_final_length=5,
     grinding=Grinding(16, 16, 16, 20, 16, 20),
@@ -42,7 +43,9 @@ STEP: Final = StarkParameters(
     is_insecure=False,
     target_bits=LAYER_TARGET_BITS,
 )
-"""Parameters of a step that the terminal verifies: few queries, because its table holds some 8,000 permutations."""
+"""Parameters of a step that the terminal verifies: as many queries as the terminal's 8,192 permutations allow.
+
+Each halving of the rate saves nine of them, and costs as much hashing again."""
 
 TALL_STEP: Final = PRESETS["poseidon-100-rate-8"]
 """Parameters of steps above STEP_LOG_HEIGHT: another step verifies them, so what counts is the cost of committing."""
@@ -55,6 +58,12 @@ FIRST_LOG_HEIGHT: Final = 15
 STEP_LOG_HEIGHT: Final = 14
 """What verifying a tall step takes, and more than verifying a step of this same height does."""
 
+FIRST_LANES: Final = LANES
+"""Multiplications of a row that verifying a clearing batch takes."""
+
+JOIN_LANES: Final = 5
+"""Multiplications of a row that verifying wide steps takes: fewer columns to hash, here and in the terminal."""
+
 TERMINAL_LOG_HEIGHT: Final = 17
 """What verifying a step of STEP_LOG_HEIGHT takes."""
 
@@ -63,6 +72,18 @@ SLOTS: Final = 8
 
 JOIN_SIZES: Final = (1, 2, 4, 8)
 """How many first steps a join may verify: each size is a program of its own."""
+
+
+def first_step_key(publics: int, root: Digest) -> VerificationKey:
+    """The key of a first step: programs of one number of public values differ in nothing but the root."""
+    circuit = recursion_circuit(public_names(publics), FIRST_LANES)
+    return VerificationKey(circuit, (FIRST_LOG_HEIGHT,) * 2, TALL_STEP, root)
+
+
+def last_step_key(publics: int, root: Digest) -> VerificationKey:
+    """The key of a step that the terminal verifies, whatever it joins."""
+    circuit = recursion_circuit(public_names(publics), JOIN_LANES)
+    return VerificationKey(circuit, (STEP_LOG_HEIGHT,) * 2, STEP, root)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +134,15 @@ class Chain:
 
 
 @dataclass(frozen=True, slots=True)
+class InnerProof:
+    """What a step needs of a proof that it verifies."""
+
+    key: VerificationKey
+    statement: tuple[int, ...]
+    messages: NumberProof
+
+
+@dataclass(frozen=True, slots=True)
 class StepProof:
     """A proof of one step, its statement, and what it cost."""
 
@@ -120,6 +150,11 @@ class StepProof:
     statement: tuple[int, ...]
     proved: Proved
     figures: StepFigures
+
+    @property
+    def inner(self) -> InnerProof:
+        """As the next step reads it."""
+        return InnerProof(self.key, self.statement, self.proved.messages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +168,7 @@ class ChainedProof:
 
 def make_first(base: VerificationKey, *, threads: int | None = None) -> RecursionKey:
     """The step that verifies a base proof."""
-    plan = plan_recursion([base], least_log_height=FIRST_LOG_HEIGHT)
+    plan = plan_recursion([base], least_log_height=FIRST_LOG_HEIGHT, lanes=FIRST_LANES)
     if plan.layout.log_height != FIRST_LOG_HEIGHT:
         rows = f"2^{plan.layout.log_height} rows, a first step has 2^{FIRST_LOG_HEIGHT}"
         raise ValueError(f"verifying {base.circuit.name} takes {rows}")
@@ -142,12 +177,14 @@ def make_first(base: VerificationKey, *, threads: int | None = None) -> Recursio
 
 def make_join(first: VerificationKey, size: int, *, slots: int = SLOTS, threads: int | None = None) -> Join:
     """The steps that put so many first steps together; any first step's key will do, since all have one shape."""
-    plan = plan_recursion([first] * size, forwards_keys=True, slots=slots, least_log_height=STEP_LOG_HEIGHT)
+    plan = plan_recursion(
+        [first] * size, forwards_keys=True, slots=slots, least_log_height=STEP_LOG_HEIGHT, lanes=JOIN_LANES
+    )
     if plan.layout.log_height == STEP_LOG_HEIGHT:
         return Join(size, (plan.commit(STEP, threads=threads),))
     joined = plan.commit(TALL_STEP, threads=threads)
     # Soundness: the join's key is a constant of this program, so its identity stands for both.
-    plan = plan_recursion([joined.verification], least_log_height=STEP_LOG_HEIGHT)
+    plan = plan_recursion([joined.verification], least_log_height=STEP_LOG_HEIGHT, lanes=JOIN_LANES)
     if plan.layout.log_height != STEP_LOG_HEIGHT:
         raise ValueError(f"one step does not bring a join of {size} proofs to the fixed shape")
     return Join(size, (joined, plan.commit(STEP, threads=threads)))
@@ -184,7 +221,7 @@ def prove_first(
 
 def prove_join(
     join: Join,
-    firsts: Sequence[StepProof],
+    firsts: Sequence[InnerProof],
     *,
     threads: int | None = None,
     stages: Stages | None = None,
@@ -193,7 +230,7 @@ def prove_join(
     if len(firsts) != join.size:
         raise ValueError(f"a join of {join.size} proofs was given {len(firsts)}")
     statements, keys = [first.statement for first in firsts], [first.key for first in firsts]
-    messages = [first.proved.messages for first in firsts]
+    messages = [first.messages for first in firsts]
     proofs = [_prove(f"join of {join.size}", join.steps[0], statements, messages, keys, threads, stages)]
     for key in join.steps[1:]:
         inner = proofs[-1]
@@ -220,7 +257,7 @@ def prove_chain(
 ) -> ChainedProof:
     """Prove every step after the other, for one base proof."""
     first = prove_first(chain.first, statement, proof, threads=threads, stages=stages)
-    joined = prove_join(chain.join, [first], threads=threads, stages=stages)
+    joined = prove_join(chain.join, [first.inner], threads=threads, stages=stages)
     end = prove_terminal(chain.end, joined[-1], threads=threads, stages=stages)
     return ChainedProof(end.statement, end.proved, tuple(step.figures for step in (first, *joined, end)))
 

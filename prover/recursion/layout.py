@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 
 from prover.air.poseidon import column_count
 from prover.field.koalabear import PRIME, Montgomery, encode
+from prover.field.threads import run_slices
 from prover.hash.poseidon_parameters import POSEIDON16_20
 from prover.recursion.blocks import BlockPlan, Blocks, HashSources, WireCounts
 from prover.recursion.execution import Execution
 from prover.recursion.program import VECTOR, Multiplication, Program
-from prover.recursion.tables import LANE_PLAN, LANES, MULTIPLICATION_PLAN, OPERANDS, PERMUTATION_PLAN
+from prover.recursion.tables import LANE_PLAN, LANES, OPERANDS, PERMUTATION_PLAN, multiplication_plan
+from prover.stark.shape import EXTENSION_DEGREE
 
 LEAST_LOG_HEIGHT = 5
 """Tables are no lower than the length at which folding stops, so that no word enters after it."""
@@ -30,6 +32,11 @@ class Layout:
     hashes: HashSources
 
     @property
+    def lanes(self) -> int:
+        """Multiplications of one row."""
+        return len(self.plans[0]) // len(LANE_PLAN)
+
+    @property
     def log_heights(self) -> tuple[int, int]:
         """In the order of the tables."""
         return (self.log_height,) * 2
@@ -42,13 +49,19 @@ class Layout:
         """The main columns of the tables."""
         from prover.hash.poseidon_kernels import trace_rows
 
+        plan = multiplication_plan(self.lanes)
         places = [
-            MULTIPLICATION_PLAN.index(f"{name} number of lane {lane}")
-            for lane in range(LANES)
-            for name in OPERANDS
+            plan.index(f"{name} number of lane {lane}") for lane in range(self.lanes) for name in OPERANDS
         ]
-        multiplications = np.concatenate([run.scalars[self.plans[0][place]].T for place in places])
         height = 1 << self.log_height
+        multiplications = np.empty((len(places), EXTENSION_DEGREE, height), dtype=np.uint32)
+
+        def gather(start: int, stop: int) -> None:
+            for number, place in enumerate(places):
+                wires = self.plans[0][place, start:stop]
+                multiplications[number, :, start:stop] = encode(run.scalars[wires].T)
+
+        run_slices(threads, height, gather)
         columns = column_count(POSEIDON16_20)
         permutations = np.zeros((columns + VECTOR + 1, height), dtype=np.uint32)
         inputs = encode(self.hashes.inputs(run, height))
@@ -56,30 +69,30 @@ class Layout:
         bits = run.scalars[self.plans[1][PERMUTATION_PLAN.index("bit number")], 0]
         first = self.hashes.first_vectors(run, height)
         permutations[columns:] = encode(np.concatenate([first, bits[None]]))
-        return [encode(multiplications), permutations]
+        return [multiplications.reshape(-1, height), permutations]
 
 
-def lay_out(program: Program, least_log_height: int = 0) -> Layout:
+def lay_out(program: Program, least_log_height: int = 0, lanes: int = LANES) -> Layout:
     """Number the rows, count the reads, and check that every wire is written once."""
     multiplications = [i for i in program.instructions if isinstance(i, Multiplication)]
     blocks = Blocks.of(program)
-    rows = max(-(-len(multiplications) // LANES), len(blocks.rows))
+    rows = max(-(-len(multiplications) // lanes), len(blocks.rows))
     log_height = max(LEAST_LOG_HEIGHT, least_log_height, (rows - 1).bit_length())
     height = 1 << log_height
     packings = sum(block.permutation is None for block in blocks.rows)
     # Padding reads the wire of zero, because some places are read on every row.
-    zero_reads = 2 * (LANES * height - len(multiplications)) + height - len(blocks.rows) + packings
+    zero_reads = 2 * (lanes * height - len(multiplications)) + height - len(blocks.rows) + packings
     counts = WireCounts(program, blocks, zero_reads)
     padding = (program.zero,) * len(OPERANDS) + (0,) * (len(LANE_PLAN) - len(OPERANDS))
-    lanes = [_multiplication(row, counts) for row in multiplications]
-    lanes += [padding] * (LANES * height - len(lanes))
+    filled = [_multiplication(row, counts) for row in multiplications]
+    filled += [padding] * (lanes * height - len(filled))
     hashes = np.zeros((height, len(PERMUTATION_PLAN)), dtype=np.int64)
     hashes[:, PERMUTATION_PLAN.index("bit number")] = program.zero
     for number, block in enumerate(blocks.rows):
         hashes[number] = _hash_row(block.plan(counts, program.zero))
     hashes[0, PERMUTATION_PLAN.index("is the first row")] = 1
     counts.check_complete()
-    wide = np.array(lanes, dtype=np.int64).reshape(height, len(MULTIPLICATION_PLAN))
+    wide = np.array(filled, dtype=np.int64).reshape(height, lanes * len(LANE_PLAN))
     return Layout(log_height, (np.ascontiguousarray(wide.T), np.ascontiguousarray(hashes.T)), blocks.sources)
 
 

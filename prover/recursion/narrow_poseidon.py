@@ -130,15 +130,16 @@ def constrain_narrow_permutation(
     third = third_base * third_base * third_base
     shifted = [element + constant for element, constant in zip(state, constants, strict=True)]
     cubed = [element * element * element for element in shifted]
+    after_two = [_combine(row, [*state, *cubes]) for row in numbers.two_rounds]
     for i in range(WIDTH):
         after_full = _combine(numbers.matrix[i], cubed)
-        after_three = _combine(numbers.three_rounds[i], [*state, *cubes, third]) + constants[i]
-        after_two = _combine(numbers.two_rounds[i], [*state, *cubes]) + constants[i]
+        # The third round goes on from two: small coefficients, and both kinds of rows share what two rounds make.
+        third_round = _combine(numbers.matrix[i], [third, *after_two[1:]])
         air.assert_zero(
             f"the next row has element {i} after this row's rounds",
             full * (state[i].next - after_full)
-            + three * (state[i].next - after_three)
-            + two * (state[i].next - after_two),
+            + three * (state[i].next - (third_round + constants[i]))
+            + two * (state[i].next - (after_two[i] + constants[i])),
         )
 
 

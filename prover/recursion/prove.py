@@ -14,7 +14,7 @@ from prover.recursion.execution import EVERYTHING_HOLDS, CompiledProgram, Execut
 from prover.recursion.layout import Layout, lay_out
 from prover.recursion.program import Program
 from prover.recursion.record import flatten_proofs, identity_of, record_verifiers
-from prover.recursion.tables import recursion_circuit
+from prover.recursion.tables import LANES, recursion_circuit
 from prover.recursion.terminal import terminal_circuit
 from prover.recursion.terminal_layout import TerminalLayout, lay_out_terminal
 from prover.stark.encoding import NumberProof
@@ -78,8 +78,10 @@ class RecursionPlan:
     def commit(self, parameters: StarkParameters, *, threads: int | None = None) -> RecursionKey:
         """Pin the program under parameters of its own proofs."""
         names = public_names(self.program.public_count)
-        is_terminal = isinstance(self.layout, TerminalLayout)
-        circuit = terminal_circuit(names) if is_terminal else recursion_circuit(names)
+        if isinstance(self.layout, TerminalLayout):
+            circuit = terminal_circuit(names)
+        else:
+            circuit = recursion_circuit(names, self.layout.lanes)
         proving = make_proving_key(
             circuit, self.layout.log_heights, parameters, self.layout.preprocessed(), threads=threads
         )
@@ -94,11 +96,16 @@ def plan_recursion(
     forwards_keys: bool = False,
     slots: int | None = None,
     least_log_height: int = 0,
+    lanes: int = LANES,
 ) -> RecursionPlan:
-    """Record the verifiers of the inner keys and lay them out."""
+    """Record the verifiers of the inner keys and lay them out; lanes are those of the wide form."""
     program = record_verifiers(inner, forwards_keys=forwards_keys, slots=slots)
-    lay = lay_out_terminal if form is Form.TERMINAL else lay_out
-    return RecursionPlan(tuple(inner), forwards_keys, program, lay(program, least_log_height))
+    layout: Layout | TerminalLayout
+    if form is Form.TERMINAL:
+        layout = lay_out_terminal(program, least_log_height)
+    else:
+        layout = lay_out(program, least_log_height, lanes)
+    return RecursionPlan(tuple(inner), forwards_keys, program, layout)
 
 
 def make_recursion_key(

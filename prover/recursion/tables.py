@@ -1,6 +1,6 @@
 """The wide tables that prove a program.
 
-    multiplications   left * right + addend + constant = result, over the extension, seven a row
+    multiplications   left * right + addend + constant = result, over the extension, several a row
     permutations      one Poseidon permutation a row, its inputs exchanged by a bit, the first half added back;
                       beside it the first vector's elements, each a wire of its own; also what the statement says
 
@@ -36,15 +36,13 @@ MOST_MESSAGES: Final = 1 << 25
 """What one place of all rows may exchange: far above any program's reads, far below the prime."""
 
 LANES: Final = 7
-"""Multiplications of one row: as many as make both tables equally high.
+"""Multiplications of one row, unless a program asks for fewer: as many as make both tables equally high.
 
 Every query's paths are then three levels shorter than with one a row, which pays for the longer rows."""
 
 OPERANDS: Final = ("left", "right", "addend", "result")
 
 LANE_PLAN: Final = (*(f"{name} number" for name in OPERANDS), "left count", "result count", "constant")
-
-MULTIPLICATION_PLAN: Final = tuple(f"{name} of lane {lane}" for lane in range(LANES) for name in LANE_PLAN)
 
 VECTORS_OF_A_ROW: Final = ("first", "second", "digest", "rest")
 
@@ -62,10 +60,19 @@ PERMUTATION_PLAN: Final = (
 Columns = list[Expression]
 
 
-def constrain_multiplications(air: AirBuilder) -> None:
+def multiplication_plan(lanes: int) -> tuple[str, ...]:
+    """The preprocessed columns of a table of so many lanes."""
+    return tuple(f"{name} of lane {lane}" for lane in range(lanes) for name in LANE_PLAN)
+
+
+def constrain_multiplications(lanes: int) -> Callable[[AirBuilder], None]:
     """State left * right + addend + constant = result in every lane, and exchange the four wires."""
-    for lane in range(LANES):
-        _constrain_lane(air, lane)
+
+    def constrain(air: AirBuilder) -> None:
+        for lane in range(lanes):
+            _constrain_lane(air, lane)
+
+    return constrain
 
 
 def _constrain_lane(air: AirBuilder, lane: int) -> None:
@@ -150,12 +157,12 @@ def exchange_publics(air: AirBuilder, public_names: Sequence[str], is_first: Exp
     air.exchange(SCALARS, [lift(messages), *unit], is_first, 1)
 
 
-def recursion_circuit(public_names: Sequence[str]) -> Circuit:
-    """The circuit of every program with these public values."""
+def recursion_circuit(public_names: Sequence[str], lanes: int = LANES) -> Circuit:
+    """The circuit of every program with these public values and so many multiplications a row."""
     return define_circuit(
         NAME,
         [
-            ("multiplications", constrain_multiplications),
+            ("multiplications", constrain_multiplications(lanes)),
             ("permutations", constrain_permutations(public_names)),
         ],
         public_names,

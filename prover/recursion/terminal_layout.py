@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prover.field.koalabear import PRIME, Montgomery, encode
+from prover.field.threads import run_slices
 from prover.hash.poseidon_parameters import POSEIDON16_20, WIDTH
 from prover.recursion.blocks import Blocks, HashSources, WireCounts
 from prover.recursion.execution import Execution
@@ -52,13 +53,18 @@ class TerminalLayout:
         """The plan as field elements."""
         return [encode(self.plan % PRIME)]
 
-    def fill(self, run: Execution, *, threads: int) -> list[Montgomery]:  # noqa: ARG002 - as the other layout's
+    def fill(self, run: Execution, *, threads: int) -> list[Montgomery]:
         """The main columns."""
         height = self.plan.shape[1]
         inputs = self.hashes.inputs(run, height // ROWS)
         held = inputs[:VECTOR]
         out = np.zeros((COLUMNS, height), dtype=np.int64)
-        out[: WIDTH + CUBES] = narrow_rows(inputs, POSEIDON16_20)
+
+        def permute(start: int, stop: int) -> None:
+            rows = narrow_rows(inputs[:, start:stop], POSEIDON16_20)
+            out[: WIDTH + CUBES, ROWS * start : ROWS * stop] = rows
+
+        run_slices(threads, inputs.shape[1], permute)
         used = self.hashes.count * ROWS
         out[WIDTH, :used:ROWS] = run.scalars[self.plan[ELEMENT, :used:ROWS], 0]
         for i in range(VECTOR):

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from prover.domain import Domain, raise_to_two_power
-from prover.field.kernels import base_batch_inverse, evaluate_columns, multiply
-from prover.field.koalabear import PRIME, Montgomery, decode, encode, inverse, power
+from prover.field.kernels import base_batch_inverse, evaluate_columns, extension_scale, multiply
+from prover.field.koalabear import GENERATOR, PRIME, Montgomery, decode, encode, inverse, power
 from prover.fri.kernels import add_quotient_of_differences, shared_sequence
 from prover.ntt import inverse_transform, reversed_powers
 from prover.stark.numbers import Extension, Quintic, canonical
@@ -52,9 +52,44 @@ def evaluation_weights(log_height: int, shift: int, point: Extension, threads: i
     return weights
 
 
-def evaluate_at(matrix: Montgomery, weights: Montgomery, threads: int) -> list[Extension]:
+class PointWeights:
+    """Weights that give the values of columns at a point and at the next row's, each made when it is asked for."""
+
+    def __init__(self, point: Extension, threads: int) -> None:
+        self.point = point
+        self.threads = threads
+        self._made: dict[tuple[int, bool, bool], Montgomery] = {}
+
+    def of(self, log_height: int, *, are_coefficients: bool, is_next: bool) -> Montgomery:
+        """For columns on the first coset of their extended domain, or given by their coefficients."""
+        key = (log_height, are_coefficients, is_next)
+        if key not in self._made:
+            self._made[key] = self._make(*key)
+        return self._made[key]
+
+    def _make(self, log_height: int, are_coefficients: bool, is_next: bool) -> Montgomery:
+        if are_coefficients:
+            turn = Domain(log_height, 0).generator if is_next else 1
+            return coefficient_weights(log_height, canonical(Quintic(self.point) * turn), self.threads)
+        if is_next:
+            return weights_of_next_row(self.of(log_height, are_coefficients=False, is_next=False))
+        return evaluation_weights(log_height, GENERATOR, self.point, self.threads)
+
+
+def coefficient_weights(log_height: int, point: Extension, threads: int) -> Montgomery:
+    """The powers of a point in the bit-reversed order of coefficients, as five planes."""
+    weights = encode(np.array([[1], [0], [0], [0], [0]]))
+    for level in range(log_height):
+        step = canonical(raise_to_two_power(Quintic(point), log_height - 1 - level))
+        weights = np.concatenate([weights, extension_scale(weights, step, threads=threads)], axis=1)
+    return weights
+
+
+def evaluate_at(
+    matrix: Montgomery | Sequence[Montgomery], weights: Montgomery, threads: int
+) -> list[Extension]:
     """The value of each column at the point of the weights."""
-    if not matrix.shape[0]:
+    if not len(matrix):
         return []
     values = decode(evaluate_columns(matrix, weights, threads=threads))
     return [canonical(Quintic(row)) for row in values]

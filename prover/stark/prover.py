@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from prover.air.table import Scope
 from prover.air.tape import Sources
 from prover.errors import ProofRefused
 from prover.field.koalabear import GENERATOR, PRIME, Montgomery, decode, encode, inverse, power, root_of_unity
-from prover.field.threads import default_threads
+from prover.field.threads import default_threads, run_slices
 from prover.fri.prover import (
     FoldedWord,
     WeighedColumns,
@@ -23,17 +23,11 @@ from prover.fri.prover import (
     mix_word,
 )
 from prover.hash.domain import SuiteId
-from prover.merkle import MixedTree
+from prover.merkle import MixedTree, Opening
 from prover.ntt import extend_from_coset, low_degree_extension
 from prover.progress import Progress, Stages, silent
 from prover.stark.circuit import CircuitError
-from prover.stark.evaluation import (
-    evaluate_at,
-    evaluation_weights,
-    piece_coefficients,
-    selectors_on_coset,
-    weights_of_next_row,
-)
+from prover.stark.evaluation import PointWeights, evaluate_at, piece_coefficients, selectors_on_coset
 from prover.stark.key import Digest
 from prover.stark.numbers import Extension, Quintic, canonical
 from prover.stark.proof import OpenedMatrix, Proof, Query, TreeOpening
@@ -41,12 +35,15 @@ from prover.stark.proving_key import (
     AnyCommitment,
     Commitment,
     ProvingKey,
+    Trace,
+    TraceRoom,
     check_matrix,
     commit,
     commit_coefficients,
     is_streamed,
+    trace_of,
 )
-from prover.stark.shape import EXTENSION_DEGREE
+from prover.stark.shape import EXTENSION_DEGREE, MatrixShape, Phase
 from prover.stark.trees import suite_of
 from prover.transcript import AnyTranscript, KeccakTranscript, Label, integer_transcript, number_of
 
@@ -65,14 +62,17 @@ class Proved:
 
 def prove(
     key: ProvingKey,
-    traces: Sequence[Montgomery],
+    traces: Sequence[Trace],
     statement: Sequence[int] = (),
     *,
     threads: int | None = None,
     progress: Progress = silent,
     stages: Stages | None = None,
 ) -> Proved:
-    """Prove that the traces satisfy the circuit; a trace that does not gives a proof that no verifier accepts."""
+    """Prove that the traces satisfy the circuit; a trace that does not gives a proof that no verifier accepts.
+
+    A trace in a room of `ProvingKey.trace_room` is gone afterwards; any other stays as it is.
+    """
     run = Proving(key, traces, statement, threads or default_threads(), stages or Stages(progress))
     return run.run()
 
@@ -83,7 +83,7 @@ class Proving:
     def __init__(
         self,
         key: ProvingKey,
-        traces: Sequence[Montgomery],
+        traces: Sequence[Trace],
         statement: Sequence[int],
         threads: int,
         stages: Stages,
@@ -104,8 +104,9 @@ class Proving:
         if len(traces) != len(self.shape.tables):
             raise CircuitError(f"{len(traces)} traces for {len(self.shape.tables)} tables")
         for table, log_height, trace in zip(self.shape.tables, self.shape.log_heights, traces, strict=True):
-            check_matrix(table.name, "main", trace, len(table.main_names), log_height)
-        self.traces = tuple(np.ascontiguousarray(trace) for trace in traces)
+            check_matrix(table.name, "main", trace_of(trace), len(table.main_names), log_height)
+        self.rooms = {table: trace for table, trace in enumerate(traces) if isinstance(trace, TraceRoom)}
+        self.traces = tuple(np.ascontiguousarray(trace_of(trace)) for trace in traces)
         self.transcript: AnyTranscript = integer_transcript(
             SuiteId(self.parameters.suite.number), compiled=True
         )
@@ -150,7 +151,8 @@ class Proving:
     def receive_the_trace(self) -> None:
         """Commit to the main columns."""
         with self.stages.stage("commit to the trace"):
-            self._commit_phase("main", dict(enumerate(self.traces)), Label.MAIN)
+            self._commit_phase("main", {**dict(enumerate(self.traces)), **self.rooms}, Label.MAIN)
+            self.rooms = {}
 
     def receive_the_challenge_rounds(self) -> None:
         """Draw each round's challenges, then fill and commit to the columns that depend on them."""
@@ -167,27 +169,36 @@ class Proving:
                     self._commit_phase(f"challenge round {round}", filled, Label.CHALLENGE_ROUND)
             if round == self.shape.bus_round:
                 self.transcript.absorb_extension(Label.BUS_SUMS, self.bus_sums)
+        self._forget_the_traces()
+
+    def _forget_the_traces(self) -> None:
+        """From here on everything is read from what was committed: the values on the trace domain are not needed."""
+        self.traces, self.round_traces = (), []
 
     def receive_the_quotient(self) -> None:
         """Combine the constraints of each table and divide by the polynomial that vanishes on its rows."""
         self._grind(Label.GRIND_CONSTRAINT, self.parameters.grinding.constraint)
         combiner = self._draw(Label.CONSTRAINT)
         with self.stages.stage("evaluate the constraints"):
-            self.pieces = [self._quotient_pieces(table, combiner) for table in range(len(self.shape.tables))]
+            pieces = [self._quotient_pieces(table, combiner) for table in range(len(self.shape.tables))]
         with self.stages.stage("commit to the quotient"):
-            commitment = self._commit_to_pieces()
+            commitment = self._commit_to_pieces(pieces)
             self.commitments["quotient"] = commitment
             self._absorb_root(Label.QUOTIENT, commitment.tree.root)
 
-    def _commit_to_pieces(self) -> AnyCommitment:
+    def _commit_to_pieces(self, pieces: list[list[Montgomery]]) -> AnyCommitment:
         phase = self.shape.phase("quotient")
         assert phase is not None
-        log_blowup, tables = self.parameters.log_blowup, range(len(self.pieces))
+        log_blowup = self.parameters.log_blowup
         if is_streamed(phase, log_blowup):
-            coefficients = np.concatenate([self._piece_coefficients(table) for table in tables])
+            found = []
+            for table, evaluations in enumerate(pieces):
+                shifts = [self._piece_shift(table, position) for position in range(len(evaluations))]
+                found.append(piece_coefficients(evaluations, shifts, self.threads))
+            coefficients = np.concatenate(found)
             return commit_coefficients(self.suite, phase, coefficients, log_blowup, self.threads)
         extended = []
-        for table, evaluations in enumerate(self.pieces):
+        for table, evaluations in enumerate(pieces):
             log_height, count = self.shape.log_heights[table], len(evaluations)
             matrix = np.empty((EXTENSION_DEGREE * count, 1 << log_blowup, 1 << log_height), np.uint32)
             for position, piece in enumerate(evaluations):
@@ -201,27 +212,16 @@ class Proving:
             extended.append(matrix)
         return Commitment(phase, tuple(extended), MixedTree.commit(self.suite, extended, self.threads))
 
-    def _piece_coefficients(self, table: int) -> Montgomery:
-        shifts = [self._piece_shift(table, position) for position in range(len(self.pieces[table]))]
-        return piece_coefficients(self.pieces[table], shifts, self.threads)
-
     def open_out_of_the_domain(self) -> Openings:
         """Draw a point outside every domain and say what each column is there."""
         self._grind(Label.GRIND_OUT_OF_DOMAIN, self.parameters.grinding.out_of_domain)
         self.point = self._draw(Label.OUT_OF_DOMAIN)
         with self.stages.stage("open at the random point"):
-            weights = {
-                log_height: evaluation_weights(log_height, 1, self.point, self.threads)
-                for log_height in self.shape.input_heights
-            }
+            weights = PointWeights(self.point, self.threads)
             openings = tuple(
                 tuple(
-                    self._open_quotient(matrix.table)
-                    if phase.name == "quotient"
-                    else self._open_matrix(
-                        phase.name, matrix.table, matrix.next_columns, weights[matrix.log_height]
-                    )
-                    for matrix in phase.matrices
+                    self._open_matrix(phase, place, matrix, weights)
+                    for place, matrix in enumerate(phase.matrices)
                 )
                 for phase in self.shape.phases
             )
@@ -261,19 +261,21 @@ class Proving:
 
     def _answers(self, words: list[FoldedWord]) -> tuple[Query[int, Extension, Digest], ...]:
         """Every tree opened at all positions, put together by position."""
-        trees = [self.commitments[phase.name].tree for phase in self.shape.phases] + [
-            word.tree for word in words
-        ]
-        opened = [
-            tree.open_many([position % (1 << tree.shape.log_size) for position in self.positions])
-            for tree in trees
-        ]
+        trees = [self.commitments[phase.name].tree for phase in self.shape.phases]
+        trees += [word.tree for word in words]
+        opened: list[list[Opening]] = [[] for _ in trees]
+        waiting = iter(range(len(trees)))
+
+        def open_trees(_start: int, _stop: int) -> None:
+            for place in waiting:
+                size = 1 << trees[place].shape.log_size
+                opened[place] = trees[place].open_many([position % size for position in self.positions])
+
+        run_slices(self.threads, self.threads, open_trees, multiple=1)
         phases = len(self.shape.phases)
-        queries: list[Query[int, Extension, Digest]] = []
-        for openings in zip(*opened, strict=True):
-            found = tuple(TreeOpening(opening.rows, opening.path) for opening in openings)
-            queries.append(Query(found[:phases], found[phases:]))
-        return tuple(queries)
+        openings = zip(*opened, strict=True)
+        found = [tuple(TreeOpening(one.rows, one.path) for one in query) for query in openings]
+        return tuple(Query(query[:phases], query[phases:]) for query in found)
 
     def _grind(self, label: Label, bits: int) -> None:
         nonce = self.transcript.grind(label, bits, threads=self.threads)
@@ -314,7 +316,7 @@ class Proving:
     def _draw(self, label: Label) -> Extension:
         return canonical(Quintic(self.transcript.challenge_extension(label)))
 
-    def _commit_phase(self, name: str, matrices: dict[int, Montgomery], label: Label) -> None:
+    def _commit_phase(self, name: str, matrices: Mapping[int, Trace], label: Label) -> None:
         phase = self.shape.phase(name)
         assert phase is not None
         chosen = [matrices[matrix.table] for matrix in phase.matrices]
@@ -445,54 +447,37 @@ class Proving:
             return np.zeros((3, 1 << log_height), dtype=np.uint32)
         return selectors_on_coset(log_height, shift, self.threads)
 
-    def _matrix_on_trace(self, phase: str, table: int) -> Montgomery:
-        if phase == "preprocessed":
-            return self.key.preprocessed[table]
-        if phase == "main":
-            return self.traces[table]
-        return self.round_traces[int(phase.rsplit(" ", 1)[1]) - 1][table]
-
     def _open_matrix(
-        self, phase: str, table: int, next_columns: tuple[int, ...], weights: Montgomery
+        self, phase: Phase, place: int, matrix: MatrixShape, weights: PointWeights
     ) -> OpenedMatrix[Extension]:
-        matrix = self._matrix_on_trace(phase, table)
-        current = evaluate_at(matrix, weights, self.threads)
-        following = np.ascontiguousarray(matrix[list(next_columns)])
-        return OpenedMatrix(
-            tuple(current), tuple(evaluate_at(following, weights_of_next_row(weights), self.threads))
-        )
+        commitment = self.commitments[phase.name]
+        columns, are_coefficients = commitment.columns(place), commitment.are_coefficients
 
-    def _open_quotient(self, table: int) -> OpenedMatrix[Extension]:
-        values: list[Extension] = []
-        for position, piece in enumerate(self.pieces[table]):
-            shift = self._piece_shift(table, position)
-            weights = evaluation_weights(self.shape.log_heights[table], shift, self.point, self.threads)
-            values += evaluate_at(piece, weights, self.threads)
-        return OpenedMatrix(tuple(values), ())
+        def opened(chosen: Montgomery | Sequence[Montgomery], *, is_next: bool) -> tuple[Extension, ...]:
+            if not len(chosen):
+                return ()
+            at = weights.of(matrix.log_height, are_coefficients=are_coefficients, is_next=is_next)
+            return tuple(evaluate_at(chosen, at, self.threads))
+
+        following = [columns[index] for index in matrix.next_columns]
+        return OpenedMatrix(opened(columns, is_next=False), opened(following, is_next=True))
 
     def _deep_values(self, openings: Openings, batching: Extension) -> dict[int, Montgomery]:
         """For each height, all columns of that height at all their points, in the verifier's order of powers."""
         batched = {}
         weight = Quintic((1, 0, 0, 0, 0))
         for log_height in self.shape.input_heights:
-            columns = (WeighedColumns.none(), WeighedColumns.none())
+            weighed = (WeighedColumns.none(), WeighedColumns.none())
             for phase, opened_phase in zip(self.shape.phases, openings, strict=True):
-                for matrix, opened in zip(phase.matrices, opened_phase, strict=True):
+                commitment = self.commitments[phase.name]
+                for place, (matrix, opened) in enumerate(zip(phase.matrices, opened_phase, strict=True)):
                     if matrix.log_height != log_height:
                         continue
-                    is_on_trace = phase.name != "quotient"
-                    source = (
-                        self._matrix_on_trace(phase.name, matrix.table)
-                        if is_on_trace
-                        else self._piece_coefficients(matrix.table)
-                    )
+                    columns = commitment.columns(place)
                     chosen = ((range(matrix.columns), opened.current), (matrix.next_columns, opened.next))
-                    for weighed, (indices, values) in zip(columns, chosen, strict=True):
+                    for point, (indices, values) in zip(weighed, chosen, strict=True):
                         for column, value in zip(indices, values, strict=True):
-                            (weighed.on_trace if is_on_trace else weighed.coefficients).append(source[column])
-                            weights = weighed.trace_weights if is_on_trace else weighed.coefficient_weights
-                            weights.append(canonical(weight))
-                            weighed.claim = weighed.claim + weight * Quintic(value)
+                            point.add(columns[column], weight, value, commitment.are_coefficients)
                             weight = weight * Quintic(batching)
-            batched[log_height] = deep_values(log_height, self.point, columns, self.threads)
+            batched[log_height] = deep_values(log_height, self.point, weighed, self.threads)
         return batched

@@ -15,7 +15,14 @@ from prover.field.koalabear import PRIME, Montgomery, decode
 from prover.field.threads import default_threads
 from prover.hash.suite import AnySuite
 from prover.merkle import MixedTree
-from prover.ntt import aligned_empty, coset_shifts, coset_transform, inverse_transform, low_degree_extension
+from prover.ntt import (
+    aligned_empty,
+    coset_shifts,
+    coset_transform,
+    extend_in_place,
+    inverse_transform,
+    low_degree_extension,
+)
 from prover.parameters import StarkParameters
 from prover.stark.circuit import Circuit, CircuitError
 from prover.stark.key import VerificationKey, make_verification_key
@@ -33,6 +40,12 @@ class Commitment:
     """Each matrix on every coset: (columns, blowup, height)."""
     tree: MixedTree
 
+    are_coefficients = False
+
+    def columns(self, place: int) -> Montgomery:
+        """One matrix on the first coset."""
+        return self.extended[place][:, 0, :]
+
     def on_coset(self, place: int, coset: int, threads: int) -> Montgomery:  # noqa: ARG002 - as the other's
         """One matrix on one coset."""
         return self.extended[place][:, coset, :]
@@ -45,6 +58,13 @@ class StreamedCommitment:
     phase: Phase
     tree: StreamedTree
 
+    are_coefficients = True
+
+    def columns(self, place: int) -> Montgomery:
+        """The coefficients of one matrix."""
+        start = sum(matrix.columns for matrix in self.phase.matrices[:place])
+        return self.tree.coefficients[start : start + self.phase.matrices[place].columns]
+
     @property
     def extended(self) -> tuple[Montgomery, ...]:
         """Each matrix on every coset, made anew: the slow way."""
@@ -56,11 +76,8 @@ class StreamedCommitment:
 
     def on_coset(self, place: int, coset: int, threads: int) -> Montgomery:
         """One matrix on one coset, made anew."""
-        start = sum(matrix.columns for matrix in self.phase.matrices[:place])
-        matrix = self.phase.matrices[place]
-        shift = coset_shifts(matrix.log_height, self.tree.shape.log_blowup)[coset]
-        chosen = self.tree.coefficients[start : start + matrix.columns]
-        return coset_transform(chosen, shift, threads=threads)
+        shift = coset_shifts(self.phase.matrices[place].log_height, self.tree.shape.log_blowup)[coset]
+        return coset_transform(self.columns(place), shift, threads=threads)
 
 
 AnyCommitment = Commitment | StreamedCommitment
@@ -76,6 +93,46 @@ class ProvingKey:
     preprocessed_commitment: AnyCommitment | None
     tapes: tuple[Tape, ...]
     """For each table the combination of its constraints."""
+
+    def trace_room(self, table: int) -> TraceRoom:
+        """Memory to fill a table's trace into, so that its extension needs no memory beside it."""
+        shape = self.verification.shape
+        constrained, log_height = shape.tables[table], shape.log_heights[table]
+        phase = shape.phase("main")
+        assert phase is not None
+        # Columns that depend on challenges are filled from the trace, after the extension is committed to.
+        is_read_again = any(constrained.challenge_names(round) for round in range(1, shape.rounds + 1))
+        log_blowup = shape.parameters.log_blowup
+        if is_read_again or constrained.interactions or is_streamed(phase, log_blowup):
+            log_blowup = 0
+        columns = len(constrained.main_names)
+        words = aligned_empty((columns << (log_height + log_blowup),))
+        return TraceRoom(words, columns, log_height, log_blowup)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TraceRoom:
+    """Memory that holds a trace at its end until it holds the trace's extension: one proof uses it up."""
+
+    words: Montgomery
+    columns: int
+    log_height: int
+    log_blowup: int
+    """Zero where the trace has to stay, and its extension takes other memory."""
+
+    @property
+    def trace(self) -> Montgomery:
+        """Where the trace is filled in: (columns, height)."""
+        size = self.columns << self.log_height
+        return self.words[self.words.size - size :].reshape(self.columns, 1 << self.log_height)
+
+
+Trace = Montgomery | TraceRoom
+
+
+def trace_of(trace: Trace) -> Montgomery:
+    """The trace itself: (columns, height)."""
+    return trace.trace if isinstance(trace, TraceRoom) else trace
 
 
 def make_proving_key(
@@ -157,9 +214,10 @@ def is_streamed(phase: Phase, log_blowup: int) -> bool:
 
 
 def commit(
-    suite: AnySuite, phase: Phase, matrices: Sequence[Montgomery], log_blowup: int, threads: int
+    suite: AnySuite, phase: Phase, traces: Sequence[Trace], log_blowup: int, threads: int
 ) -> AnyCommitment:
-    """Extend matrices to all cosets and hash them into one tree."""
+    """Extend matrices to all cosets, in their own room where they have one, and hash them into one tree."""
+    matrices = [trace_of(trace) for trace in traces]
     if is_streamed(phase, log_blowup):
         coefficients = aligned_empty((sum(map(len, matrices)), 1 << phase.log_height))
         start = 0
@@ -167,7 +225,12 @@ def commit(
             inverse_transform(matrix, threads=threads, out=coefficients[start : start + len(matrix)])
             start += len(matrix)
         return commit_coefficients(suite, phase, coefficients, log_blowup, threads)
-    extended = tuple(low_degree_extension(matrix, log_blowup, threads=threads) for matrix in matrices)
+    extended = tuple(
+        extend_in_place(trace.words, trace.columns, log_blowup, threads=threads)
+        if isinstance(trace, TraceRoom) and trace.log_blowup
+        else low_degree_extension(matrix, log_blowup, threads=threads)
+        for trace, matrix in zip(traces, matrices, strict=True)
+    )
     return Commitment(phase, extended, MixedTree.commit(suite, extended, threads))
 
 

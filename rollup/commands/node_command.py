@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from rollup.node.node import Running, Venue
 
 LARGEST_PORT: Final = 65_535
+
+DEFAULT_FRONTS: Final = 1 if hasattr(socket, "send_fds") else 0
+"""Windows cannot hand a socket to another process."""
 
 CONFIRMATIONS: Final = 12
 """Blocks that bury a deposit of real money: re-organisations of a few are survived, and one this deep is unheard of."""
@@ -98,9 +102,23 @@ UNFINISHED: Final = "deploying"
     help="Processes that prove in the background, each with gigabytes of memory; 0: none.",
 )
 @click.option(
+    "--fronts",
+    type=click.IntRange(0, 16),
+    default=DEFAULT_FRONTS,
+    show_default=True,
+    help="Processes that answer people and verify what they sign, before the one that decides; 0: it does both.",
+)
+@click.option(
     "--join-time",
     type=Span(),
     help="Least time between two proofs for the contract: batches share the gas of one.  [default: none]",
+)
+@click.option(
+    "--keep-proofs",
+    type=click.IntRange(1, 1_000_000),
+    default=64,
+    show_default=True,
+    help="Batches accepted by the contract whose proofs are kept, 0.8 MB each; older ones are thrown away.",
 )
 @json_option
 def command(reach: Reach, as_json: bool, **values: Any) -> None:
@@ -278,10 +296,10 @@ def _settings(values: dict[str, Any], venue: Venue, house: House) -> Any:
         sequencer=SequencerSettings(
             batch_seconds=float(values["batch_time"]), batch_transactions=values["batch_transactions"]
         ),
-        server=ServerSettings(host=values["host"], port=values["port"]),
+        server=ServerSettings(host=values["host"], port=values["port"], fronts=values["fronts"]),
         bridge=BridgeSettings(confirmations=confirmations, from_block=house.from_block),
         chain_port=values["chain_port"],
-        proving=_proving(values["provers"], values["join_time"] or 0),
+        proving=_proving(values["provers"], values["join_time"] or 0, values["keep_proofs"]),
     )
 
 
@@ -290,7 +308,7 @@ def _handed() -> dict[str, Any]:
     return click.get_current_context().find_root().obj or {}
 
 
-def _proving(processes: int, join_seconds: int) -> Any:
+def _proving(processes: int, join_seconds: int, kept_batches: int) -> Any:
     """The provers, unless none are wanted."""
     from rollup.node.background import ProvingSettings
 
@@ -298,7 +316,9 @@ def _proving(processes: int, join_seconds: int) -> Any:
     if not processes or "prover_command" not in handed:
         return None
     command, directory = handed["prover_command"], handed["prover_directory"]
-    return ProvingSettings(command, directory, processes, join_seconds=float(join_seconds))
+    return ProvingSettings(
+        command, directory, processes, join_seconds=float(join_seconds), kept_batches=kept_batches
+    )
 
 
 def _judge() -> Any:

@@ -198,8 +198,8 @@ def ending_of(error: Exception) -> click.ClickException | None:
 
     from rollup.client import NodeRefusalError, NodeUnreachableError, NotANodeError
     from rollup.node.ethereum import EthereumError, RevertedError
+    from rollup.node.fronts import ListenError
     from rollup.node.replay import ReplayError
-    from rollup.node.server import ListenError
     from rollup.node.storage import StorageError
     from rollup.rebuild import RebuildError
 

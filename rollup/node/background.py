@@ -46,6 +46,11 @@ REMEMBERED: Final = 20
 LONGEST_STRETCH: Final = 60
 """Five minutes for batches of five seconds: their time may not be an hour behind when the contract seals them."""
 
+KEPT_BATCHES: Final = 64
+"""Behind the newest batch that the contract has accepted: their proofs stay, some 50 MB.
+
+A terminal proof whose acceptance a re-organisation takes back is sent again, and a person may verify a base proof."""
+
 LOG_FILE: Final = "provers.log"
 
 LONGEST_LINE: Final = 1 << 16
@@ -80,6 +85,8 @@ class ProvingSettings:
     first_rest_seconds: float = FIRST_REST_SECONDS
     join_seconds: float = 0.0
     """Least time between the beginnings of two terminal proofs: eight batches in one cost hardly more gas."""
+    kept_batches: int = KEPT_BATCHES
+    """Of how many batches that the contract has accepted the proofs are kept."""
 
 
 @dataclass(slots=True)
@@ -129,6 +136,8 @@ class BackgroundProver:
         self._told = told
         self._ask_accepted = accepted
         self._accepted = 0
+        self._forgotten = 0
+        """The last batch whose proofs are thrown away."""
         self._has_looked = False
         self._steps = self.shelf.steps()
         self._terminals = self.shelf.terminals()
@@ -253,6 +262,7 @@ class BackgroundProver:
                 latest = await asyncio.to_thread(self._checkpoints.latest_batches, 1)
                 self.last = max(self.last, latest[0].number if latest else 0)
                 self._note_accepted(accepted)
+                await self._forget_accepted()
                 self._has_looked = True
             await asyncio.sleep(LOOK_SECONDS)
 
@@ -274,6 +284,19 @@ class BackgroundProver:
         for number in [one for one in self._steps if one <= accepted]:
             self.shelf.drop_step(number)
             self._steps.discard(number)
+
+    async def _forget_accepted(self) -> None:
+        """Throw away the proofs of what the contract has accepted a while ago: they are most of a node's bytes."""
+        last = self._accepted - self.settings.kept_batches
+        if last <= self._forgotten:
+            return
+        count = await asyncio.to_thread(self.shelf.forget, last)
+        self._forgotten = last
+        self._terminals = {batches for batches in self._terminals if batches[1] > last}
+        if count:
+            logger.info(
+                "%d proofs up to batch %d are thrown away: the contract has accepted them", count, last
+            )
 
     async def _work_forever(self) -> None:
         """One process after the other, each with one work after the other."""

@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 from prover.hash.poseidon import POSEIDON16_20
 from rollup.node.effects import SealedBatch
 from rollup.node.metrics import Metrics
-from rollup.node.pace import Pace, in_pieces
+from rollup.node.pace import PIECE, Pace, in_pieces
 from rollup.node.replay import ReplayError
 from rollup.node.storage import DataDirectory
 from rollup.state import Leaf, LeafIndex
@@ -62,6 +62,9 @@ class Checkpointer:
             self._metrics.timing("checkpoint", perf_counter() - began)
             self._metrics.count("batches")
             self._told(sealed_now)
+            remains = _objects_of(sealed_now)
+            del sealed_now
+            await self.in_thread(self._let_go, remains)
 
     async def in_thread(self, work: Callable[..., T], *values: object) -> T:
         """Run something in the one thread that writes checkpoints."""
@@ -91,6 +94,23 @@ class Checkpointer:
             tree = tree.updated({place: sealed.after[place] for place in places})
         self._tree, self.root = tree, tree.root
         self._directory.checkpoints.write(sealed, tree.root, pace)
-        self._directory.journal.fold()
         # What has grown old stays; walking it again would keep everybody waiting.
         gc.freeze()
+
+    def _let_go(self, remains: list[object]) -> None:
+        """Free the objects of a batch, a piece at a time: all at once they would keep everybody waiting for 10 ms."""
+        pace = Pace(lambda: not self._closed.empty())
+        while remains:
+            del remains[-PIECE:]
+            pace()
+
+
+def _objects_of(sealed: SealedBatch) -> list[object]:
+    """What a batch is made of: thousands of objects, which end with their last holder."""
+    return [
+        *sealed.content.records,
+        *sealed.batch.transactions,
+        *sealed.sources,
+        *sealed.before.values(),
+        *sealed.book.joined.values(),
+    ]

@@ -11,7 +11,7 @@ from rollup.codec import BatchContent
 from rollup.events import Traded
 from rollup.node.order_book import Departed, Entry
 from rollup.outcome import Outcome
-from rollup.state import Leaf, LeafIndex
+from rollup.state import Account, Leaf, LeafIndex
 from rollup.units import AccountId, BatchNumber, OrderNumber, SlotIndex, Time
 
 
@@ -94,3 +94,15 @@ class Effects:
         for one in self.departed:
             checksum = crc32(f"{one.entry.sequence} {one.reason}".encode(), checksum)
         return crc32(self.sealed.published, checksum) if self.sealed else checksum
+
+
+def registered(effects: Effects) -> list[Account]:
+    """The accounts that an input gave another key."""
+    return [
+        change.after
+        for outcome in effects.outcomes
+        for event in outcome.events
+        for change in event.changes
+        if isinstance(change.after, Account)
+        and (change.before.key if isinstance(change.before, Account) else None) != change.after.key
+    ]

@@ -10,8 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import assert_never
 
-from rollup.admission import checked_signature, known_group, message_of
-from rollup.authority import Signature
+from rollup.admission import checked_signature, known_group
 from rollup.batch import Batch, open_batch, serve_item
 from rollup.codec import (
     BatchContent,
@@ -38,6 +37,7 @@ from rollup.node.inputs import (
 from rollup.node.order_book import Attempt, Departed, Departure, Entry, OrderBook
 from rollup.node.refusals import Refusal
 from rollup.node.room import BatchLimits, is_full
+from rollup.node.signed import claim_of, signed_part
 from rollup.node.verified import VerifiedSignatures
 from rollup.orders import Order, SignedOrder, filled_before, slot_rejection, time_rejection
 from rollup.outcome import Outcome, RuleBrokenError
@@ -143,29 +143,17 @@ class Engine:
         """What has to be verified of an input, if anything is and its signer has a key."""
         match entry:
             case PlaceOrder():
-                order = entry.signed.order
-                return self._message(order.account, ORDER_TAG, order, entry.signed.signature)
+                part = signed_part(entry.signed)
             case CancelOrder():
-                request = entry.request
-                return self._message(request.account, CANCEL_REQUEST_TAG, request, request.signature)
+                part = signed_part(entry.request)
             case SubmitTransaction():
-                transaction = entry.transaction
-                signature = getattr(transaction, "signature", None)
-                signer = getattr(transaction, "account", getattr(transaction, "sender", None))
-                if signature is None or signer is None:
-                    return None
-                return self._message(signer, TAGS[type(transaction)], transaction, signature)
+                part = signed_part(entry.transaction)
             case _:
                 return None
-
-    def _message(
-        self, account: AccountId, tag: int, signed: object, signature: Signature
-    ) -> SignedMessage | None:
-        holder = self.state.account(account)
-        if holder is None or holder.key is None or not is_in_range(signed):
+        holder = None if part is None else self.state.account(part.account)
+        if part is None or holder is None or holder.key is None:
             return None
-        message = message_of(self.state.system.deployment, holder.key.suite, account, tag, signed)
-        return SignedMessage(holder.key, message, signature)
+        return claim_of(self.state.system.deployment, holder.key, part)
 
     # --------------------------------------------------------------------------------------------- inputs
 

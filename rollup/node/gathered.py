@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from rollup.authority import TradingKey
 from rollup.node.effects import Effects, SealedBatch
 from rollup.node.engine import Reason
 from rollup.node.feed import News
@@ -20,13 +21,22 @@ class Receipt:
     batch: int
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a front has found out about a submission's signature, and under which key."""
+
+    key: TradingKey
+    is_valid: bool
+
+
 @dataclass(slots=True)
 class Waiting:
     """A submission and whoever waits for its answer."""
 
     submission: Submission
-    answer: asyncio.Future[Receipt | Reason] | None
+    answered: Callable[[Receipt | Reason], None] | None
     since: float
+    known: Known | None = None
     is_refuted: bool = False
 
 
@@ -53,5 +63,6 @@ class Together:
 
 def give_answer(waiting: Waiting, answer: Receipt | Reason) -> None:
     """Tell whoever waits, once."""
-    if waiting.answer is not None and not waiting.answer.done():
-        waiting.answer.set_result(answer)
+    if waiting.answered is not None:
+        answered, waiting.answered = waiting.answered, None
+        answered(answer)

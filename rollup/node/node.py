@@ -10,15 +10,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from aiohttp import web
 from eth_account.signers.local import LocalAccount
 
 from rollup.node.background import BackgroundProver, ProvingSettings
 from rollup.node.bridge import Bridge, BridgeSettings
 from rollup.node.chain_rpc import serve_chain
 from rollup.node.ethereum import EmbeddedChain, Ethereum
+from rollup.node.fronts import Fronts
 from rollup.node.proofs import ProofShelf
 from rollup.node.sequencer import Sequencer, SequencerSettings
-from rollup.node.server import LOOPBACK, ServerSettings, port_of, serve
+from rollup.node.server import LOOPBACK, Served, ServerSettings, port_of, serve
 from rollup.node.storage import DataDirectory
 from rollup.state import State
 
@@ -78,9 +80,12 @@ async def run_node(
         venue.ethereum, venue.contract, venue.sequencer_key, settings.bridge, shelf=ProofShelf(path)
     )
     sequencer = Sequencer(DataDirectory(path), venue.genesis, venue.ethereum, bridge, settings.sequencer)
-    runners = []
+    fronts = Fronts(settings.server) if settings.server.fronts else None
+    runners: list[web.AppRunner | Served] = []
     beside: list[asyncio.Task[None]] = []
     try:
+        if fronts is not None:
+            await fronts.launch()
         await sequencer.start()
         sequencer.describe_ethereum = bridge.describe
         if settings.proving is not None:
@@ -91,7 +96,7 @@ async def run_node(
             sequencer.prover = prover
             beside.append(asyncio.create_task(prover.run(), name="prover"))
             beside[-1].add_done_callback(_note_end)
-        runners.append(await serve(sequencer, settings.server))
+        runners.append(await serve(sequencer, settings.server, fronts))
         host = f"[{settings.server.host}]" if ":" in settings.server.host else settings.server.host
         url = f"http://{host}:{port_of(runners[0])}"
         chain_url = None
@@ -108,6 +113,8 @@ async def run_node(
         await asyncio.gather(*beside, return_exceptions=True)
         for runner in reversed(runners):
             await runner.cleanup()
+        if fronts is not None:
+            await fronts.stop()
         await sequencer.stop()
         venue.ethereum.close()
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -6,6 +6,7 @@ DIR/proofs/5-8.terminal    one proof of batches 5 to 8, as the contract takes it
 DIR/proofs/*.json          seconds, bytes, bits, and for the contract the keys
 
 The JSON is written first and a proof is there as a whole or not at all, so whatever dies, no proof lacks its words.
+What the contract has accepted long ago is thrown away; the JSON, some hundred bytes, stays and tells what it took.
 """
 
 from __future__ import annotations
@@ -47,10 +48,20 @@ class StepReport:
 
 @dataclass(frozen=True, slots=True)
 class KeyIdentity:
-    """A key of the recursion as the contract knows it: two words of 256 bits."""
+    """A key of the recursion as the contract knows it: its digest and its preprocessed root, words of 256 bits."""
 
     digest: int
     root: int
+
+    @classmethod
+    def parse(cls, spelled: Sequence[str]) -> KeyIdentity:
+        """Out of two hexadecimal words."""
+        digest, root = (int(word, 16) for word in spelled)
+        return cls(digest, root)
+
+    def spelled(self) -> list[str]:
+        """Two hexadecimal words."""
+        return [f"0x{self.digest:064x}", f"0x{self.root:064x}"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +129,8 @@ class ProofShelf:
         return self._keep(self.path(report.number), content, asdict(report))
 
     def report(self, number: int) -> ProofReport | None:
-        """Read what a base proof took; None where none is, or where nobody can read it."""
-        found = self._report(self.path(number)) if self.has(number) else None
+        """Read what a base proof took, also of one that is gone; None where none was, or nobody can read it."""
+        found = self._report(self.path(number))
         try:
             return None if found is None else ProofReport(**found)
         except TypeError:
@@ -193,6 +204,17 @@ class ProofShelf:
         return None
 
     # ---------------------------------------------------------------------------------------------- the files
+
+    def forget(self, last: int) -> int:
+        """Throw away every proof that is of no batch behind `last`; how many those were."""
+        old = [
+            path for path in self.folder.glob("*.proof") if path.stem.isdecimal() and int(path.stem) <= last
+        ]
+        old += [self.step_path(number) for number in self.steps() if number <= last]
+        old += [self.terminal_path(*batches) for batches in self.terminals() if batches[1] <= last]
+        for path in old:
+            path.unlink(missing_ok=True)
+        return len(old)
 
     def _keep(self, path: Path, content: bytes, report: Mapping[str, Any]) -> Path:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)

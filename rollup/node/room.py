@@ -80,7 +80,10 @@ class BatchLimits:
     slots: int = 1 << 13
     steps: int = 1 << 13
     credits: int = 1 << 12
-    keys: int = 1 << 10
+    keys: int = (1 << 11) - 1
+    """Of accounts; the generator's is one more."""
+    signers: int = (1 << 10) - 1
+    """Keys that signed, whose multiples are laid out, and again the generator's."""
     identities: int = 1 << 11
     mixed: int = 1 << 11
     """The batch, its queue items, records that are no trades, claims, settlements, readings, groups and accounts."""
@@ -126,6 +129,8 @@ class BatchLoad:
     readings: int = 0
     claims: int = 0
     accounts: set[int] = field(default_factory=set)
+    signers: set[int] = field(default_factory=set)
+    """Accounts that signed: keys change before the first of them does, so each has one."""
     nodes: set[int] = field(default_factory=set)
     """Nodes of the state tree above touched leaves, numbered as in a heap."""
     series: dict[int, int] = field(default_factory=dict)
@@ -171,6 +176,7 @@ class BatchLoad:
         match event:
             case SignatureChecked():
                 self.signatures += 1
+                self.signers.add(event.account)
             case Traded():
                 self.steps += 2
                 self.credits += 1
@@ -279,6 +285,7 @@ class BatchLoad:
             steps=self.steps,
             credits=self.credits,
             keys=identities,
+            signers=len(self.signers),
             identities=identities,
             mixed=mixed + groups + accounts,
             series=self._series,
@@ -300,6 +307,7 @@ class BatchLoad:
         more = BatchLimits(
             **OF_A_TRADE,
             keys=3,
+            signers=2,
             identities=3,
             # The accounts, the record and its claim, the group that it settles.
             mixed=6 + len(fresh),

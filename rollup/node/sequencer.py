@@ -4,9 +4,9 @@
                                                        └─ closed batch ──► tree, root ──► checkpoint ──► tell
 
 One asyncio loop decides the order of everything.
-Disk, tree and large groups of signatures have threads beside it.
+Tree, a slow disk and large groups of signatures have threads beside it; fronts are processes before it.
 The engine runs ahead of the disk by at most what nobody has been told yet.
-While the disk is writing, a few submissions wait for more: verifying and writing one costs as much as a dozen.
+What no front has verified waits for a few more while a thread writes: verifying one costs as much as a dozen.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ import logging
 import sys
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Final
 
+from rollup.authority import TradingKey
 from rollup.node.background import BackgroundProver, ProofState
 from rollup.node.checkpointer import Checkpointer
-from rollup.node.effects import Effects, SealedBatch
+from rollup.node.effects import Effects, SealedBatch, registered
 from rollup.node.engine import Engine, Limits, Reason
 from rollup.node.feed import Feed
-from rollup.node.gathered import Receipt, Together, Waiting, give_answer
+from rollup.node.gathered import Known, Receipt, Together, Waiting, give_answer
 from rollup.node.inputs import (
     CancelRequest,
     CloseBatch,
@@ -37,6 +37,7 @@ from rollup.node.inputs import (
     input_of,
     kind_of_input,
 )
+from rollup.node.journal_writer import JournalWriter
 from rollup.node.metrics import Metrics
 from rollup.node.news import batch_news, level_news, open_batch_news, stored_batch_news, trade_news
 from rollup.node.ports import Clock, QueueSource
@@ -45,12 +46,13 @@ from rollup.node.replay import Restart, replay
 from rollup.node.room import BatchLimits
 from rollup.node.storage import DataDirectory, JournalRow, Stage, StorageError
 from rollup.node.turns import Turns
-from rollup.node.verified import VerifiedSignatures, load_kernels, verified_together
+from rollup.node.verified import VerifiedSignatures
+from rollup.node.verifier import SIGNATURES_TOGETHER, GroupVerifier
 from rollup.rejections import Rejection
 from rollup.schnorr import SepticSchnorr
 from rollup.state import State
 from rollup.state_tree import Digest
-from rollup.units import Time
+from rollup.units import AccountId, Time
 
 logger = logging.getLogger("clearing.node")
 
@@ -91,13 +93,14 @@ class Sequencer:
         clock: Clock,
         queue: QueueSource,
         settings: SequencerSettings | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self.settings = settings or SequencerSettings()
         self.directory = directory
         self.clock = clock
         self.queue = queue
         self.feed = Feed()
-        self.metrics = Metrics()
+        self.metrics = metrics or Metrics()
         self.check = VerifiedSignatures(SepticSchnorr())
         self.engine = Engine(genesis, self.check, self.settings.limits, self.settings.batch_limits)
         self.restart: Restart | None = None
@@ -105,12 +108,16 @@ class Sequencer:
         """Who proves what is closed here, if anybody does."""
         self.describe_ethereum: Callable[[], dict[str, object]] | None = None
         """What the contract has, as far as somebody asks it."""
+        self.tell_key: Callable[[AccountId, TradingKey], None] | None = None
+        """Who wants to know of keys that are registered."""
         self._genesis = genesis
         self._turns = Turns(queue, self.settings)
         self._checkpointer = Checkpointer(directory, self.metrics, self._tell_of_checkpoint)
         self._waiting: deque[Waiting] = deque()
         self._wake = asyncio.Event()
         self._to_commit: asyncio.Queue[Together | None] = asyncio.Queue(GROUPS_AHEAD)
+        self._known = 0
+        """Submissions among those that wait whose signatures a front has verified."""
         self._unwritten = 0
         """Groups handed over that are not on the disk yet."""
         self._can_write = True
@@ -121,8 +128,8 @@ class Sequencer:
         self._thresholds: tuple[int, int, int] | None = None
         self._is_stopping = False
         self._tasks: list[asyncio.Task[None]] = []
-        self._verifying = ThreadPoolExecutor(1, "verify")
-        self._writing = ThreadPoolExecutor(1, "journal")
+        self._verifier = GroupVerifier(self.check, self.metrics)
+        self._writer: JournalWriter | None = None
 
     # --------------------------------------------------------------------------------------- start and stop
 
@@ -133,8 +140,7 @@ class Sequencer:
         # What is loaded stays; the collector would walk it again and again, in the middle of somebody's order.
         thresholds = gc.get_threshold()
         gc.disable()
-        loop = asyncio.get_running_loop()
-        loading = loop.run_in_executor(self._verifying, load_kernels)
+        loading = asyncio.create_task(self._verifier.load())
         checkpoints = self.directory.checkpoints
         if checkpoints.is_empty():
             checkpoints.begin_with(self._genesis)
@@ -181,8 +187,9 @@ class Sequencer:
         self._wake.set()
         results = await asyncio.gather(*self._tasks, return_exceptions=True)
         self.feed.end()
-        for executor in (self._verifying, self._writing, self._checkpointer):
-            executor.shutdown()
+        for executor in (self._verifier, self._writer, self._checkpointer):
+            if executor is not None:
+                executor.shutdown()
         self.directory.close()
         if self._thresholds is not None:
             gc.set_threshold(*self._thresholds)
@@ -212,15 +219,31 @@ class Sequencer:
 
     async def submit(self, submission: Submission) -> Receipt | Reason:
         """Take a submission; the answer comes when it is on the disk, or as soon as it is turned away."""
-        if self._is_stopping or self.failure is not None:
-            return Refusal.STOPPING
-        if len(self._waiting) >= self.settings.waiting:
-            self.metrics.count("refused", Refusal.BUSY)
-            return Refusal.BUSY
         answer: asyncio.Future[Receipt | Reason] = asyncio.get_running_loop().create_future()
-        self._waiting.append(Waiting(submission, answer, perf_counter()))
-        self._look()
+
+        def answered(given: Receipt | Reason) -> None:
+            if not answer.done():
+                answer.set_result(given)
+
+        self.offer(submission, answered)
         return await answer
+
+    def offer(
+        self,
+        submission: Submission,
+        answered: Callable[[Receipt | Reason], None],
+        known: Known | None = None,
+    ) -> None:
+        """Take a submission as `submit` does; `known` is what a front has found out about its signature."""
+        if self._is_stopping or self.failure is not None:
+            answered(Refusal.STOPPING)
+        elif len(self._waiting) >= self.settings.waiting:
+            self.metrics.count("refused", Refusal.BUSY)
+            answered(Refusal.BUSY)
+        else:
+            self._waiting.append(Waiting(submission, answered, perf_counter(), known))
+            self._known += known is not None
+            self._look()
 
     async def _admit_forever(self) -> None:
         """Verify, apply and pass on, group after group."""
@@ -234,8 +257,9 @@ class Sequencer:
                 self._next_at = perf_counter() + GATHER_SECONDS
                 count = min(len(self._waiting), self.settings.group_size)
                 group = [self._waiting.popleft() for _ in range(count)]
+                self._known -= sum(waiting.known is not None for waiting in group)
                 group += [Waiting(one, None, perf_counter()) for one in self._turns.due_settlements()]
-                await self._verify(group)
+                await self._verifier.verify(group, self.engine)
                 ready = Together([], [], [], [])
                 for waiting in group:
                     self._admit(waiting, ready)
@@ -255,8 +279,11 @@ class Sequencer:
                 self._abandon_all()
 
     def _is_worth_going_on(self) -> bool:
-        """Say whether a group should be begun: while the disk writes the last one, a few wait a little for more."""
-        if self._unwritten and not self._is_stopping:
+        """Say whether a group should be begun: while the disk writes the last one, a few wait a little for more.
+
+        What a front has verified waits for nothing: it costs no more alone than together.
+        """
+        if self._unwritten and not self._is_stopping and not self._known:
             count = len(self._waiting)
             return count >= SIGNATURES_TOGETHER or (count > 0 and perf_counter() >= self._next_at)
         return bool(self._waiting) or self._turns.has_settlements
@@ -279,30 +306,6 @@ class Sequencer:
         self._wake.set()
         if not self._is_stopping:
             asyncio.get_running_loop().call_later(LOOK_SECONDS, self._tick)
-
-    async def _verify(self, group: list[Waiting]) -> None:
-        """Verify the signatures of a group together."""
-        signed = []
-        for waiting in group:
-            message = self.engine.signed_message(input_of(waiting.submission, self.engine.time))
-            if message is not None:
-                signed.append((waiting, message))
-        if not signed:
-            return
-        messages = [message for _, message in signed]
-        began = perf_counter()
-        if len(messages) <= SIGNATURES_TOGETHER:
-            answers = verified_together(messages)
-        else:
-            loop = asyncio.get_running_loop()
-            answers = await loop.run_in_executor(self._verifying, verified_together, messages)
-        self.metrics.timing("verification", perf_counter() - began)
-        self.metrics.count("signatures_verified", by=len(messages))
-        for (waiting, message), is_valid in zip(signed, answers, strict=True):
-            if is_valid:
-                self.check.remember(*message)
-            else:
-                waiting.is_refuted = True
 
     def _admit(self, waiting: Waiting, ready: Together) -> None:
         """Give a submission to the engine."""
@@ -354,6 +357,10 @@ class Sequencer:
         if not isinstance(effects, Effects):
             raise RuntimeError(f"a batch cannot open: {effects}")
         self._turns.opened(self.engine, effects)
+        if self.tell_key is not None:
+            for account in registered(effects):
+                if account.key is not None:
+                    self.tell_key(account.account, account.key)
 
     def close_batch(self) -> None:
         """Close the open batch at the next look, however young it is."""
@@ -361,8 +368,10 @@ class Sequencer:
         self._wake.set()
 
     def _close_batch(self, ready: Together) -> None:
+        began = perf_counter()
         self._turns.closed()
         self._apply(CloseBatch(self._now()), ready)
+        self.metrics.timing("batch_closing", perf_counter() - began)
 
     def _turn_batches(self, ready: Together) -> None:
         """Close the open batch when its time has come, and serve the queue."""
@@ -388,8 +397,8 @@ class Sequencer:
 
     async def _commit_forever(self) -> None:
         """Write groups to the journal, then acknowledge and tell."""
-        loop = asyncio.get_running_loop()
         group: Together | None = None
+        writer = self._writer = JournalWriter(self.directory.journal, self.metrics)
         is_last = False
         try:
             while not is_last and (group := await self._to_commit.get()) is not None:
@@ -399,13 +408,13 @@ class Sequencer:
                     is_last = more is None
                     if more is not None:
                         group.join(more)
-                began = perf_counter()
-                await loop.run_in_executor(self._writing, self.directory.journal.append, group.rows)
+                await writer.write(group.rows)
                 self._unwritten -= group.groups
-                self._acknowledge(group, perf_counter() - began)
+                self._acknowledge(group)
                 self._look()
-                for sealed in group.sealed:
-                    await self._checkpointer.put(sealed)
+                # Not a name of this frame: whoever holds a batch last lets go of all its objects at once.
+                while group.sealed:
+                    await self._checkpointer.put(group.sealed.pop(0))
         finally:
             self._is_stopping, self._can_write = True, False
             self._wake.set()
@@ -414,10 +423,9 @@ class Sequencer:
             self._abandon_all()
             await self._checkpointer.put(None)
 
-    def _acknowledge(self, group: Together, seconds: float) -> None:
+    def _acknowledge(self, group: Together) -> None:
         """Answer and tell what is on the disk."""
         now = perf_counter()
-        self.metrics.timing("journal_commit", seconds)
         for waiting, receipt in group.receipts:
             if waiting is not None:
                 give_answer(waiting, receipt)
@@ -466,17 +474,14 @@ The journal's thread asks for it three times on its way back from the disk, and 
 TELL_SECONDS: Final = 0.25
 """How often the open batch is told of: people watch it, nobody counts on it."""
 
-SIGNATURES_TOGETHER: Final = 16
-"""So many are verified on the spot, in less than a millisecond: handing them to a thread and back takes longer.
-
-Verifying one takes as long as verifying all of them, so while the disk keeps everybody waiting they gather.
-"""
-
 GATHER_SECONDS: Final = 0.004
 """From the beginning of one group to that of the next, while the disk writes: a slow disk finds the next one ready."""
 
-GROUPS_AHEAD: Final = 2
-"""Groups that the engine may run ahead of the disk; they share the next wait for it."""
+GROUPS_AHEAD: Final = 16
+"""Groups that the engine may run ahead of the disk; they share the next wait for it.
+
+What fronts have verified comes in groups of one or two: with two groups ahead the rest would wait for the disk twice.
+"""
 
 YOUNG_OBJECTS: Final = 1_000
 """Objects that are made before the collector looks for cycles among them, in less than a millisecond.

@@ -7,10 +7,8 @@ docs/api.md tells the same for people, `openapi` for programs; tests compare all
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any, Final
@@ -18,18 +16,17 @@ from typing import Any, Final
 from aiohttp import WSMsgType, web
 
 from rollup.codec import decode_batch
-from rollup.fields import MalformedError
 from rollup.node import answers
 from rollup.node.engine import Reason
 from rollup.node.feed import CHANNELS
-from rollup.node.inputs import Submission
+from rollup.node.fronts import Fronts, listen_error
 from rollup.node.limits import RateLimit
 from rollup.node.news import root_text, stored_batch_news
 from rollup.node.openapi import description
 from rollup.node.refusals import Refusal
 from rollup.node.sequencer import Sequencer
 from rollup.node.storage import StorageError
-from rollup.node.wire import Json, cancel_from_json, order_from_json, transaction_from_json
+from rollup.node.submissions import RefusedError, read_submission, refusal_answer
 from rollup.rejections import Rejection
 from rollup.units import OptionKind, SlotIndex
 
@@ -37,20 +34,6 @@ logger = logging.getLogger("clearing.node")
 
 LOOPBACK: Final = "127.0.0.1"
 """Nobody else's machine reaches the node unless its operator says so."""
-
-STATUS: Final[Mapping[Refusal, int]] = {
-    Refusal.BODY_TOO_LARGE: 413,
-    Refusal.BUSY: 503,
-    Refusal.MALFORMED: 400,
-    Refusal.METHOD_NOT_ALLOWED: 405,
-    Refusal.NOT_FOUND: 404,
-    Refusal.ORDER_NOT_IN_BOOK: 404,
-    Refusal.RATE_EXCEEDED: 429,
-    Refusal.STOPPING: 503,
-}
-"""What is not listed is 422, as every rejection: understood, and refused."""
-
-UNPROCESSABLE: Final = 422
 
 PAGE_POLICY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self' ws: wss:"
@@ -74,27 +57,16 @@ class ServerSettings:
     requests_per_second: float = 2_000.0
     """From one address; a market maker with 32 series quotes both sides thirty times a second."""
     request_burst: float = 4_000.0
+    """Each front counts what comes through it."""
+    fronts: int = 0
+    """Processes that answer people before the node; 0: it does so itself."""
     feed_connections: int = 200
-
-
-class ListenError(Exception):
-    """The port cannot be had; the message is one line for a person."""
-
-
-class RefusedError(Exception):
-    """Ends a request with a reason."""
-
-    def __init__(self, reason: Reason, detail: str = "") -> None:
-        super().__init__(reason.value)
-        self.reason = reason
-        self.detail = detail
 
 
 def refusal(reason: Reason, detail: str = "") -> web.Response:
     """The answer that a reason makes."""
-    status = STATUS.get(reason, UNPROCESSABLE) if isinstance(reason, Refusal) else UNPROCESSABLE
-    body: Json = {"error": reason.value, "origin": "rules" if isinstance(reason, Rejection) else "node"}
-    return web.json_response(body | ({"detail": detail} if detail else {}), status=status)
+    status, body = refusal_answer(reason, detail)
+    return web.json_response(body, status=status)
 
 
 def whole_number(text: str | None, default: int | None, limit: int) -> int:
@@ -261,26 +233,18 @@ class Api:
 
     async def place_order(self, request: web.Request) -> web.Response:
         """Take a signed order."""
-        return await self._submit(request, order_from_json)
+        return await self._submit(request, "/v1/orders")
 
     async def cancel_order(self, request: web.Request) -> web.Response:
         """Take a signed cancel request."""
-        return await self._submit(request, cancel_from_json)
+        return await self._submit(request, "/v1/cancels")
 
     async def submit_transaction(self, request: web.Request) -> web.Response:
         """Take a signed transaction."""
-        return await self._submit(request, transaction_from_json)
+        return await self._submit(request, "/v1/transactions")
 
-    async def _submit(self, request: web.Request, read: Callable[[Json], Submission]) -> web.Response:
-        body = await request.read()
-        try:
-            spelled = json.loads(body)
-            if not isinstance(spelled, dict):
-                raise MalformedError("the body is one JSON object")
-            submission = read(spelled)
-        except (MalformedError, ValueError, RecursionError) as error:
-            detail = str(error) if isinstance(error, MalformedError) else "the body is not JSON"
-            raise RefusedError(Refusal.MALFORMED, detail) from error
+    async def _submit(self, request: web.Request, path: str) -> web.Response:
+        submission = read_submission(path, await request.read())
         answer = await self.sequencer.submit(submission)
         if isinstance(answer, Rejection | Refusal):
             raise RefusedError(answer)
@@ -325,12 +289,15 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def application(sequencer: Sequencer, settings: ServerSettings | None = None) -> web.Application:
     """Everything the node answers."""
     api = Api(sequencer, settings or ServerSettings())
-    rate = RateLimit(api.settings.requests_per_second, api.settings.request_burst)
+    rate = None
+    if not api.settings.fronts:
+        rate = RateLimit(api.settings.requests_per_second, api.settings.request_burst)
 
     @web.middleware
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
-            if not rate.allows(request.remote or ""):
+            # Fronts have counted what they relay.
+            if rate is not None and not rate.allows(request.remote or ""):
                 raise RefusedError(Refusal.RATE_EXCEEDED)
             return await handler(request)
         except RefusedError as refused:
@@ -369,12 +336,42 @@ def application(sequencer: Sequencer, settings: ServerSettings | None = None) ->
     return app
 
 
-async def serve(sequencer: Sequencer, settings: ServerSettings) -> web.AppRunner:
-    """Listen; a port that is taken is said in one line."""
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A server and the fronts before it."""
+
+    runner: web.AppRunner
+    fronts: Fronts | None
+
+    @property
+    def addresses(self) -> list[Any]:
+        """Where people are answered."""
+        return self.runner.addresses if self.fronts is None else self.fronts.addresses
+
+    async def cleanup(self) -> None:
+        """Answer who waits, and stop."""
+        if self.fronts is not None:
+            await self.fronts.stop()
+        await self.runner.cleanup()
+
+
+async def serve(sequencer: Sequencer, settings: ServerSettings, fronts: Fronts | None = None) -> Served:
+    """Listen; a port that is taken is said in one line. `fronts` may have been launched before."""
     runner = web.AppRunner(application(sequencer, settings), access_log=None, shutdown_timeout=2.0)
     await runner.setup()
-    await listen(runner, settings.host, settings.port)
-    return runner
+    if not settings.fronts:
+        await listen(runner, settings.host, settings.port)
+        return Served(runner, None)
+    before = fronts or Fronts(settings)
+    served = Served(runner, before)
+    try:
+        if fronts is None:
+            await before.launch()
+        await before.serve(sequencer, runner)
+    except BaseException:
+        await served.cleanup()
+        raise
+    return served
 
 
 async def listen(runner: web.AppRunner, host: str, port: int) -> None:
@@ -383,11 +380,10 @@ async def listen(runner: web.AppRunner, host: str, port: int) -> None:
         await web.TCPSite(runner, host, port).start()
     except OSError as error:
         await runner.cleanup()
-        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
-        raise ListenError(f"cannot listen on {host}:{port}: {reason}") from error
+        raise listen_error(host, port, error) from error
 
 
-def port_of(runner: web.AppRunner) -> int:
+def port_of(runner: web.AppRunner | Served) -> int:
     """The port that was taken, where any would do."""
     address: Any = runner.addresses[0]
     return int(address[1])

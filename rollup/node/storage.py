@@ -28,6 +28,7 @@ from rollup.fields import from_words
 from rollup.node.effects import SealedBatch, Source
 from rollup.node.inputs import words_of
 from rollup.node.leaf_bytes import decode_leaf, encode_leaf
+from rollup.node.log_space import LOG_BYTES, lengthen
 from rollup.node.pace import Pause, in_pieces, no_pause
 from rollup.orders import SignedOrder
 from rollup.state import SYSTEM_INDEX, Leaf, LeafIndex, State
@@ -39,6 +40,13 @@ DATA_DIRECTORY_VERSION: int = 1
 
 ROWS_A_STATEMENT: int = 64
 """Rows inserted together; a statement is kept for each number of them."""
+
+PAGE_BYTES: int = 4096
+PAGES_A_COMMIT: int = 2
+"""At least: the leaf that a commit appends to, and what points to it."""
+
+FOLDED_PAGES: int = 1024
+"""The write-ahead log is folded when it has grown by four megabytes: every second or two under load."""
 
 _SOURCE = Struct(">QQBH")
 _UNDO = Struct(">QH")
@@ -196,6 +204,9 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._connection = open_database(path, _JOURNAL_TABLES)
+        lengthen(path.with_name(path.name + "-wal"), LOG_BYTES)
+        self._pages = 0
+        """About as many pages as the write-ahead log has grown by since it was folded."""
         self._reader = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._reader_lock = Lock()
         # The write-ahead log is folded back by `fold`, in a quiet moment, not by whichever commit fills it.
@@ -203,6 +214,7 @@ class Journal:
 
     def append(self, rows: Sequence[JournalRow]) -> None:
         """Write inputs; when this returns they are on the disk, all of them with one wait for it."""
+        self._pages += PAGES_A_COMMIT + sum(len(row.payload) for row in rows) // PAGE_BYTES
         if len(rows) <= ROWS_A_STATEMENT:
             # A single statement is a transaction of its own.
             insert_rows(self._connection, "INSERT INTO entry", rows)
@@ -210,10 +222,23 @@ class Journal:
         with _transaction(self._connection) as connection:
             insert_rows(connection, "INSERT INTO entry", rows)
 
+    @property
+    def is_long(self) -> bool:
+        """Say whether the write-ahead log is due to be folded."""
+        return self._pages >= FOLDED_PAGES
+
     def fold(self) -> None:
-        """Move the write-ahead log into the file, as far as nobody is kept waiting."""
+        """Move the write-ahead log into the file; any thread may, and nobody who writes is kept waiting."""
         with self._reader_lock:
             self._reader.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+
+    def begin_again(self) -> None:
+        """Move what was written during `fold`, so that the log is written from its beginning again; the writer's.
+
+        A log that is never moved whole grows for ever, and where a file grows each commit waits for the file system.
+        """
+        self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        self._pages = 0
 
     def last_sequence(self) -> int:
         """Number of the last input, or zero."""

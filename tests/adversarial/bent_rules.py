@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmarks.clearing_workload import DAY, plain
-from circuits import batch, keys, poseidon, range_check, signature
+from circuits import batch, key_multiples, keys, poseidon, range_check, signature
 from circuits.buses import COMPRESS, SPONGE
 from circuits.shapes import kinds_of_rows, preprocessed
 from circuits.witness import BatchWitness, follow_batch, lay_out
@@ -112,13 +112,14 @@ def laid(
     return laid_out(told(transactions, items, state=state, later=later), room)
 
 
-def laid_with_signatures(*transactions: Transaction) -> BatchWitness:
+def laid_with_signatures(*transactions: Transaction, items: Sequence[QueueItem] = ()) -> BatchWitness:
     """The traces of all tables."""
-    one = told(transactions)
+    one = told(transactions, items)
     followed = follow_batch(one.before, one.batch, one.tree, one.outcome)
     heights = {name: max(1, (max(rows, 1) - 1).bit_length()) for name, rows in followed.needed.items()}
     heights |= {batch.NAME: batch.LOG_HEIGHT, range_check.NAME: range_check.LOG_HEIGHT}
-    heights[keys.NAME] = max(heights[keys.NAME], keys.LOG_BLOCK)
+    heights[keys.NAME] = max(heights[keys.NAME], keys.LEAST_LOG_HEIGHT)
+    heights[key_multiples.NAME] = max(heights[key_multiples.NAME], key_multiples.LOG_BLOCK)
     heights[signature.NAME] = max(heights[signature.NAME], signature.LOG_BLOCK)
     return lay_out(followed, Heights(heights), kinds_of_rows(), preprocessed(), threads=1)
 

@@ -19,8 +19,25 @@ from prover.air.expression import Cell, CellKind
 from prover.air.table import Scope
 from prover.air.tape import Sources
 from prover.field.koalabear import PRIME, Montgomery, decode, encode
-from tests.adversarial.deletions import ALONE, ELSEWHERE, Deletion, Forged, Ground, Rule
-from tests.adversarial.field_lines import Numbers, directions, product, rank, reduce_rows, row_basis, solve
+from tests.adversarial.deletion_freedom import Frees
+from tests.adversarial.deletions import (
+    ALONE,
+    ELSEWHERE,
+    Deletion,
+    Forged,
+    Ground,
+    Rule,
+    flag_columns,
+    reads_its_neighbours,
+)
+from tests.adversarial.field_lines import (
+    Numbers,
+    directions,
+    matrix_product,
+    null_space,
+    row_basis,
+    solve,
+)
 
 Place = tuple[int, int]
 """A row and a column of a trace."""
@@ -31,10 +48,7 @@ DIRECTIONS_TRIED: Final = 6
 MOST_CELLS: Final = 40
 FLAGS_TRIED: Final = 28
 PAIRS_TRIED: Final = 1_500
-CLASSES_REPAIRED: Final = 12
-ALIAS_BITS: Final = (8, 14, 16)
-MOST_DRIVERS: Final = 3
-MOST_PAIRS: Final = 20_000
+CLASSES_REPAIRED: Final = 40
 """Bounds of the search a site: what it does not find within them is listed as not found."""
 LANES: Final = 1024
 _TWELFTH: Final = pow(12, PRIME - 2, PRIME)
@@ -49,11 +63,14 @@ class Site:
         self.ground = ground
         height = ground.trace.shape[1]
         self.rows = [(row + k) % height for k in range(min(rows, height))]
-        self.windows = sorted({(row - 1 + k) % height for k in range(rows + 1)})
+        before = int(reads_its_neighbours(ground.table))
+        self.windows = sorted({(row - before + k) % height for k in range(rows + before)})
         columns = len(ground.table.main_names)
         self.cells: list[Place] = [(one, column) for one in self.rows for column in range(columns)]
         self.honest = np.array([ground.trace[column, one] for one, column in self.cells], np.int64)
         self.constraints, self.owners, self.chosen = self._equations()
+        self.is_constraint = np.array([kind == "constraint" for kind, _ in self.owners], bool)
+        self.owner = np.array([index for _, index in self.owners], np.int64)
         self.base = self.values(self.honest[:, None])[:, 0]
 
     def _equations(self) -> tuple[int, list[tuple[str, int]], Numbers]:
@@ -85,32 +102,38 @@ class Site:
         trace, table = ground.trace, ground.table
         height, used = trace.shape[1], lanes.shape[1]
         columns, count = trace.shape[0], 1 << (used - 1).bit_length()
-        lanes = np.pad(lanes, ((0, 0), (0, count - used)))
+        sides = 1 + int(reads_its_neighbours(table))
         of_row = {one: lanes[k * columns : (k + 1) * columns] for k, one in enumerate(self.rows)}
-        publics = {Cell(CellKind.PUBLIC, place): value for place, value in enumerate(ground.publics)}
-        answers = []
-        for window in self.windows:
-            pair = np.zeros((columns, count, 2), np.int64)
-            for side, one in enumerate((window, (window + 1) % height)):
-                pair[:, :, side] = of_row.get(one, trace[:, one : one + 1])
-            flat = np.ascontiguousarray(encode(pair.reshape(columns, 2 * count)))
-            fixed = self._fixed(window, count)
-            periodic = [
-                encode(np.array([column.values[window % len(column.values)]], np.int64))
-                for column in table.periodic
-            ]
-            out = np.empty((ground.tape.planes, 2 * count), np.uint32)
-            ground.tape.run(Sources(flat, fixed, periodic=periodic), publics, out, threads=1)
-            answers.append(decode(out[:, : 2 * used : 2]).astype(np.int64))
-        return np.stack(answers)
+        # All windows in one run, those that are missing to a power of two being zeros.
+        places = 1 << (len(self.windows) - 1).bit_length()
+        cells = np.zeros((columns, places, count, sides), np.int64)
+        for place, window in enumerate(self.windows):
+            for side in range(sides):
+                one = (window + side) % height
+                cells[:, place, :used, side] = of_row.get(one, trace[:, one : one + 1])
+        periodic = [
+            self._of_windows(np.array([column.values], np.int64), (places, count, sides))[0]
+            for column in table.periodic
+        ]
+        known = ground.preprocessed
+        fixed = None if known is None else self._of_windows(known, (places, count, sides))
+        out = np.empty((ground.tape.planes, places * count * sides), np.uint32)
+        flat = np.ascontiguousarray(encode(cells.reshape(columns, -1)))
+        ground.tape.run(Sources(flat, fixed, periodic=periodic), self._publics, out, threads=1)
+        chosen = out.reshape(-1, places, count, sides)[:, : len(self.windows), :used, 0]
+        return np.asarray(decode(chosen).astype(np.int64).transpose(1, 0, 2))
 
-    def _fixed(self, window: int, count: int) -> Montgomery | None:
-        """The preprocessed columns of a window, once for each lane."""
-        known = self.ground.preprocessed
-        if known is None:
-            return None
-        following = (window + 1) % known.shape[1]
-        return np.ascontiguousarray(np.tile(encode(known[:, [window, following]]), (1, count)))
+    @cached_property
+    def _publics(self) -> dict[Cell, int]:
+        return {Cell(CellKind.PUBLIC, place): value for place, value in enumerate(self.ground.publics)}
+
+    def _of_windows(self, known: Numbers, shape: tuple[int, int, int]) -> Montgomery:
+        """What the trace does not choose, at every window and once for each lane."""
+        cells = np.zeros((len(known), *shape), np.int64)
+        for place, window in enumerate(self.windows):
+            for side in range(shape[2]):
+                cells[:, place, :, side] = known[:, (window + side) % known.shape[1]][:, None]
+        return np.ascontiguousarray(encode(cells.reshape(len(known), -1)))
 
     def values(self, lanes: Numbers) -> Numbers:
         """Every equation's left side, (equations, lanes); messages as they are, not what they should be."""
@@ -120,18 +143,36 @@ class Site:
 
     def jacobian(self, at: Numbers) -> Numbers:
         """The derivative of every equation by every cell."""
-        count = len(self.cells)
-        total = np.zeros((len(self.owners), count), np.int64)
-        for step, weight in _STENCIL:
-            lanes = np.repeat(at[:, None], count, axis=1)
-            np.fill_diagonal(lanes, (at + step) % PRIME)
-            total = (total + weight * self.values(lanes)) % PRIME
-        return total * _TWELFTH % PRIME
+        return self._columns(at, np.arange(len(self.cells)))
 
     @cached_property
     def slope(self) -> Numbers:
         """The Jacobian at the honest row."""
         return self.jacobian(self.honest)
+
+    @cached_property
+    def flag_rules(self) -> tuple[Numbers, NDArray[np.bool_]]:
+        """Cells that a rule of their own lets be zero or one, and the equations of these rules."""
+        columns = flag_columns(self.ground.table)
+        is_of_flag = self.is_constraint & np.isin(self.owner, list(columns))
+        of_flags = set(columns.values())
+        cells = [cell for cell, (_, column) in enumerate(self.cells) if column in of_flags]
+        return np.array(cells, np.int64), is_of_flag
+
+    @cached_property
+    def products(self) -> tuple[Numbers, NDArray[np.bool_]]:
+        """Cells that some constraint, no flag's own, multiplies with a cell, and which of them with which."""
+        random = Random(5)
+        rules = self.is_constraint & ~self.flag_rules[1]
+        elsewhere = np.array([random.randrange(PRIME) for _ in self.cells], np.int64)
+        factors = np.flatnonzero((self.jacobian(elsewhere) != self.slope)[rules].any(axis=0))
+        multiplied = np.zeros((len(factors), len(factors)), bool)
+        for place, cell in enumerate(factors):
+            at = self.honest.copy()
+            at[cell] = elsewhere[cell]
+            changed = self._columns(at, factors) != self.slope[:, factors]
+            multiplied[place] = changed[rules].any(axis=0)
+        return factors, multiplied | multiplied.T
 
     @cached_property
     def is_range(self) -> NDArray[np.bool_]:
@@ -222,38 +263,41 @@ class Site:
         kept: NDArray[np.bool_],
         random: Random,
     ) -> Numbers | None:
-        rules = row_basis(self.slope[kept])
+        null = null_space(row_basis(self.slope[kept]), len(self.cells))
         order = list(range(len(self.cells)))
         for _ in range(ORDERS_TRIED):
             random.shuffle(order)
-            found_here = sorted(directions(rules, order), key=np.count_nonzero)
-            own = self.slope[rule.own]
-            useful = [one for one in found_here if product(own, one).any()]
-            for direction in useful[:DIRECTIONS_TRIED]:
-                found = self._follow(direction, deletion, rule, may_move, kept)
-                if found is not None:
-                    return found
+            found_here = directions(null, order)
+            moves = matrix_product(found_here, self.slope[rule.own].T).any(axis=1)
+            useful = sorted(found_here[moves], key=np.count_nonzero)[:DIRECTIONS_TRIED]
+            if not useful:
+                return None
+            found = self._follow(useful, deletion, rule, may_move, kept)
+            if found is not None:
+                return found
         return None
 
     def _follow(
         self,
-        direction: Numbers,
+        useful: Sequence[Numbers],
         deletion: Deletion,
         rule: Rule,
         may_move: NDArray[np.bool_],
         kept: NDArray[np.bool_],
     ) -> Numbers | None:
-        cells = np.flatnonzero(direction)
-        lanes = np.stack([(self.honest + one) % PRIME for one in self._scaled(direction)], axis=1)
+        steps = np.stack([one for direction in useful for one in self._scaled(direction)], axis=1)
+        lanes = (self.honest[:, None] + steps) % PRIME
         for lane in np.flatnonzero(self.breaks_only(lanes, deletion, rule, may_move)):
             answer: Numbers = lanes[:, lane]
             return answer
-        if len(cells) > MOST_CELLS:
-            return None
-        for driver in cells[:3]:
-            at = self._newton(lanes[:, 0], int(driver), cells, kept)
-            if at is not None and self.breaks_only(at[:, None], deletion, rule, may_move)[0]:
-                return at
+        for direction in useful:
+            cells = np.flatnonzero(direction)
+            if len(cells) > MOST_CELLS:
+                continue
+            for driver in cells[:3]:
+                at = self._newton((self.honest + direction) % PRIME, int(driver), cells, kept)
+                if at is not None and self.breaks_only(at[:, None], deletion, rule, may_move)[0]:
+                    return at
         return None
 
     def breaks_only(
@@ -278,17 +322,16 @@ class Site:
         """Cells of columns that are zero or one everywhere, those with a one somewhere first."""
         most = self.ground.trace.max(axis=1)
         cells = [cell for cell, (_, column) in enumerate(self.cells) if most[column] < 2]
-        return sorted(cells, key=lambda cell: (-int(most[self.cells[cell][1]]), cell))[:FLAGS_TRIED]
+        return sorted(cells, key=lambda cell: (-int(most[self.cells[cell][1]]), cell))
 
     def repaired_flips(self, twins: Sequence[int], wanted: set[int], most: int) -> dict[int, Numbers]:
         """Constraints that alone stay broken after one or two flags were changed and all else was repaired."""
-        constraints = np.array([kind == "constraint" for kind, _ in self.owners], bool)
-        classes = np.array(
-            [twins[index] if kind == "constraint" else -1 for kind, index in self.owners], np.int64
-        )
+        constraints = self.is_constraint
+        classes = np.where(constraints, self._twins(twins), -1)
         flips = [(cell, value) for cell in self.flags for value in (1 - int(self.honest[cell]), 2)]
         changes: list[tuple[tuple[int, int], ...]] = [(one,) for one in flips]
-        changes += [pair for pair in combinations(flips, 2) if pair[0][0] != pair[1][0]][:PAIRS_TRIED]
+        first = flips[: 2 * FLAGS_TRIED]
+        changes += [pair for pair in combinations(first, 2) if pair[0][0] != pair[1][0]][:PAIRS_TRIED]
         lanes = np.repeat(self.honest[:, None], len(changes), axis=1)
         for lane, change in enumerate(changes):
             for cell, value in change:
@@ -319,55 +362,17 @@ class Site:
                         break
         return found
 
-    def alias(self, rule: Rule) -> Numbers | None:
-        """A range look-up broken alone: its value moved by a power of two, and up to two other cells by that or by one.
-
-        So limbs lend to each other: what one has too much, the next one and a carry make up for.
-        """
-        own = np.flatnonzero(rule.own & self.is_range)
-        if not own.size:
-            return None
-        drivers = np.flatnonzero((self.slope[own] != 0).any(axis=0))
-        steps = [sign * (1 << bits) for bits in ALIAS_BITS for sign in (1, -1)]
-        cells = range(len(self.cells))
-        spoken = self.is_message | self.is_count
-        for driver in drivers[:MOST_DRIVERS]:
-            for step in steps:
-                others = [(cell, move) for move in (1, -1, step, -step) for cell in cells]
-                at = self.honest.copy()
-                at[driver] = (at[driver] + step) % PRIME
-                # Which cells could repair what this has broken: those that some broken rule reads.
-                broken = self.broken(self.values(at[:, None]))[:, 0] & ~spoken & ~rule.own
-                reads = (self.slope[broken] != 0).any(axis=0)
-                near = [one for one in others if reads[one[0]] and one[0] != driver]
-                changes: list[tuple[Place, ...]] = [(), *((one,) for one in near)]
-                changes += [pair for pair in combinations(near, 2) if pair[0][0] != pair[1][0]]
-                # A second repair may be of what the first one breaks.
-                changes += [
-                    (one, other) for one in near for other in others if other[0] not in {driver, one[0]}
-                ][:MOST_PAIRS]
-                for start in range(0, len(changes), LANES):
-                    some = changes[start : start + LANES]
-                    lanes = np.repeat(at[:, None], len(some), axis=1)
-                    for lane, change in enumerate(some):
-                        for cell, sign in change:
-                            lanes[cell, lane] = (lanes[cell, lane] + sign) % PRIME
-                    wrong = self.broken(self.values(lanes)) & ~spoken[:, None]
-                    alone = wrong[rule.own].any(axis=0) & ~wrong[~rule.own].any(axis=0)
-                    if alone.any():
-                        answer: Numbers = lanes[:, int(np.flatnonzero(alone)[0])]
-                        return answer
-        return None
+    def _twins(self, twins: Sequence[int]) -> Numbers:
+        """The first constraint that says the same, of every equation of a constraint."""
+        return np.asarray(twins, np.int64)[np.where(self.is_constraint, self.owner, 0)]
 
     def small_changes(self, twins: Sequence[int]) -> dict[tuple[str, int], Numbers]:
         """Rules that some change of one cell, or of up to three flags, breaks alone; messages may move.
 
         For each such rule the fewest cells.
         """
-        classes = np.array(
-            [twins[index] if kind == "constraint" else -1 - index for kind, index in self.owners], np.int64
-        )
-        flags = self.flags
+        classes = np.where(self.is_constraint, self._twins(twins), -1 - self.owner)
+        flags = self.flags[:FLAGS_TRIED]
         changes: list[tuple[tuple[int, int], ...]] = [
             ((cell, (int(value) + step) % PRIME),)
             for cell, value in enumerate(self.honest)
@@ -403,6 +408,11 @@ class Site:
             ]
         return answers
 
+    def repaired(self, at: Numbers, cells: Numbers, but: NDArray[np.bool_] | None = None) -> Numbers | None:
+        """A content in which these cells are set so that every constraint holds, but for one."""
+        kept = self.is_constraint if but is None else self.is_constraint & ~but
+        return self._newton(at, -1, cells, kept)
+
     def _newton(self, at: Numbers, driver: int, cells: Numbers, kept: NDArray[np.bool_]) -> Numbers | None:
         """Repair what a step has broken, with all cells of the direction but the driver."""
         free = cells[cells != driver]
@@ -421,12 +431,14 @@ class Site:
 
     def _columns(self, at: Numbers, cells: Numbers) -> Numbers:
         """Some columns of the Jacobian somewhere."""
-        total = np.zeros((len(self.owners), len(cells)), np.int64)
-        for step, weight in _STENCIL:
-            lanes = np.repeat(at[:, None], len(cells), axis=1)
-            lanes[cells, np.arange(len(cells))] = (at[cells] + step) % PRIME
-            total = (total + weight * self.values(lanes)) % PRIME
-        return total * _TWELFTH % PRIME
+        count = len(cells)
+        lanes = np.repeat(at[:, None], count * len(_STENCIL), axis=1)
+        for part, (step, _) in enumerate(_STENCIL):
+            lanes[cells, part * count + np.arange(count)] = (at[cells] + step) % PRIME
+        parts = self.values(lanes).reshape(-1, len(_STENCIL), count)
+        weights = np.array([weight for _, weight in _STENCIL])[None, :, None]
+        total: Numbers = (parts * weights % PRIME).sum(axis=1) % PRIME * _TWELFTH % PRIME
+        return total
 
     def told(self, at: Numbers, deletion: Deletion) -> Forged:
         """A small change as a forgery."""
@@ -442,33 +454,6 @@ class Site:
             (one, column, int(at[cell])) for cell, (one, column) in zip(changed, places, strict=True)
         )
         return Forged(deletion, tier, first, told, changes)
-
-
-class Frees:
-    """Which deletions free a direction at a site: asked of all of them for one elimination."""
-
-    def __init__(self, site: Site, equations: NDArray[np.bool_]) -> None:
-        self._place = {int(one): place for place, one in enumerate(np.flatnonzero(equations))}
-        self._reduced, pivots = reduce_rows(site.slope[equations].T)
-        self._row_of = {column: row for row, column in enumerate(pivots)}
-        self._free = [column for column in range(self._reduced.shape[1]) if column not in self._row_of]
-
-    def has(self, gone: NDArray[np.bool_], own: NDArray[np.bool_]) -> bool:
-        """Whether the rest leaves a rule a freedom, when these equations are gone, its own among them."""
-        rule, rest = self._lines(gone), self._lines(gone & ~own)
-        return len(rule) - rank(rule) > len(rest) - rank(rest)
-
-    def _lines(self, equations: NDArray[np.bool_]) -> Numbers:
-        lines = []
-        for one in np.flatnonzero(equations):
-            column = self._place.get(int(one))
-            if column is None:
-                continue
-            if column in self._row_of:
-                lines.append(-self._reduced[self._row_of[column], self._free] % PRIME)
-            else:
-                lines.append(np.array([int(column == free) for free in self._free], np.int64))
-        return np.array(lines, np.int64).reshape(len(lines), len(self._free))
 
 
 def _holds(scope: Scope, row: int, height: int) -> bool:

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prover.air.bus import Direction
-from prover.air.expression import Cell, CellKind
-from prover.air.table import Table
+from prover.air.expression import Cell, CellKind, Expression, cells_of, read
+from prover.air.table import Scope, Table
 from prover.air.tape import Sources, Tape
 from prover.field.koalabear import PRIME, decode, encode
 from tests.adversarial.field_lines import Numbers
@@ -79,6 +79,11 @@ class Ground:
     def tape(self) -> Tape:
         return tape_of(self.table)
 
+    @cached_property
+    def honest_planes(self) -> Numbers:
+        """`planes`, kept."""
+        return self.planes()
+
     def planes(self) -> Numbers:
         """Every constraint and message on every row, (planes, height)."""
         trace, height = self.trace, self.trace.shape[1]
@@ -106,8 +111,16 @@ class Ground:
                 kind = "look-up"
             else:
                 kind = "message"
-            found.append(Deletion(self.table.name, kind, place, f"{one.direction} {place} on {bus}"))
+            told = f"{one.direction} {place} on {bus}"
+            if kind == "range look-up":
+                told += f": {', '.join(self._names_in(one.values))}"
+            found.append(Deletion(self.table.name, kind, place, told))
         return found
+
+    def _names_in(self, values: Sequence[Expression]) -> list[str]:
+        """The columns that are read, in their order."""
+        names = self.table.main_names
+        return [names[one.index] for one in cells_of(values) if one.kind is CellKind.MAIN]
 
 
 @cache
@@ -115,6 +128,34 @@ def tape_of(table: Table) -> Tape:
     """Every constraint, then every message with its count; compiled once a table."""
     messages = [value for one in table.interactions for value in (*one.values, one.count)]
     return Tape.compile([*(constraint.polynomial for constraint in table.constraints), *messages])
+
+
+@cache
+def reads_its_neighbours(table: Table) -> bool:
+    """Whether some rule reads two rows at once; otherwise several unknown rows are no more than one."""
+    said = [value for one in table.interactions for value in (*one.values, one.count)]
+    cells = cells_of([*(one.polynomial for one in table.constraints), *said])
+    return any(cell.row_offset for cell in cells)
+
+
+@cache
+def counts_bounded_by(table: Table) -> tuple[Expression | None, ...]:
+    """For each constraint the count of the messages that it lets happen once or not at all."""
+    bounds = {id(one.count * (one.count - 1)): one.count for one in table.interactions}
+    return tuple(bounds.get(id(one.polynomial)) for one in table.constraints)
+
+
+@cache
+def flag_columns(table: Table) -> dict[int, int]:
+    """Constraints that let one cell be zero or one, with its column."""
+    found: dict[int, int] = {}
+    for number, one in enumerate(table.constraints):
+        cells = cells_of([one.polynomial])
+        if one.scope is Scope.EVERY_ROW and len(cells) == 1 and cells[0].kind is CellKind.MAIN:
+            value = read(cells[0])
+            if any(one.polynomial is flag for flag in (value * (value - 1), (value - 1) * value)):
+                found[number] = cells[0].index
+    return found
 
 
 def twins_of(table: Table, publics: Sequence[int]) -> list[int]:

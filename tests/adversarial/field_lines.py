@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,17 +40,22 @@ def reduce_rows(matrix: Numbers) -> tuple[Numbers, list[int]]:
     return rows, pivots
 
 
-def directions(rules: Numbers, order: Sequence[int]) -> Iterator[Numbers]:
-    """Directions with as few cells as can be in which no rule moves: one for each cell that the order leaves free."""
-    width = len(order)
+def null_space(rules: Numbers, width: int) -> Numbers:
+    """Independent directions in which no rule moves, one a line."""
+    reduced, pivots = reduce_rows(rules) if rules.size else (np.zeros((0, width), np.int64), [])
+    free = np.setdiff1d(np.arange(width), pivots)
+    answer = np.zeros((len(free), width), np.int64)
+    answer[np.arange(len(free)), free] = 1
+    answer[:, pivots] = -reduced[: len(pivots), free].T % PRIME
+    return answer
+
+
+def directions(null: Numbers, order: Sequence[int]) -> Numbers:
+    """The same directions with as few cells as can be: each has a cell to itself, the first ones in the order."""
     arranged = np.asarray(order)
-    reduced, pivots = reduce_rows(rules[:, arranged]) if rules.size else (rules, [])
-    for column in sorted(set(range(width)) - set(pivots)):
-        direction = np.zeros(width, np.int64)
-        direction[arranged[column]] = 1
-        for row, pivot in enumerate(pivots):
-            direction[arranged[pivot]] = -reduced[row, column] % PRIME
-        yield direction
+    answer = np.empty_like(null)
+    answer[:, arranged] = reduce_rows(null[:, arranged])[0]
+    return answer
 
 
 def solve(matrix: Numbers, right: Numbers) -> Numbers | None:
@@ -68,6 +73,15 @@ def solve(matrix: Numbers, right: Numbers) -> Numbers | None:
 def product(matrix: Numbers, vector: Numbers) -> Numbers:
     """A matrix times a vector over the field, without overflow: products are reduced before they are added."""
     answer: Numbers = (matrix * vector % PRIME).sum(axis=1) % PRIME
+    return answer
+
+
+def matrix_product(left: Numbers, right: Numbers) -> Numbers:
+    """A matrix times a matrix; the left one in halves, because whole products would overflow where they are added."""
+    if left.shape[1] >= 1 << 15:
+        raise ValueError(f"sums of {left.shape[1]} products do not fit")
+    high = (left >> 16) @ right % PRIME
+    answer: Numbers = ((high << 16) + (left & 0xFFFF) @ right) % PRIME
     return answer
 
 

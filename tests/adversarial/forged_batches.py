@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from circuits import batch, demand, poseidon, witness
+from circuits import batch, demand, key_multiples, keys, poseidon, signature, witness
 from circuits.buses import COMPRESS, SPONGE
 from circuits.machine import follow_batch
 from circuits.shapes import kinds_of_rows, preprocessed
@@ -22,9 +22,9 @@ from tests.circuits.story import Chapter
 HASHES = {poseidon.NAME}
 """Not inspected, because they are slow: what is asked of them is computed instead."""
 
-FIXED_HEIGHTS = {"range check": 16, "batch": 0, "poseidon": 0}
+FIXED_HEIGHTS = {"range check": 16, "batch": 0, "poseidon": 0, "keys": keys.LEAST_LOG_HEIGHT}
 
-SPARE_ROWS = {"signatures": 128, "keys": 4, "tree": 64}
+SPARE_ROWS = {"signatures": signature.BLOCK, "key multiples": key_multiples.BLOCK, "tree": 64}
 """For leaves that only the cheat touches; in most tables one dead row is enough."""
 
 TABLES = {table.name: table for table in kinds_of_rows()}

@@ -106,6 +106,10 @@ class WeakArithmetic(NumberArithmetic):
                 raise
             return Quintic([0] * EXTENSION_DEGREE)
 
+    def gather(self, queries: Sequence[Any], positions: Sequence[Any]) -> list[tuple[Any, list[Number]]]:
+        """All queries side by side, if there are any."""
+        return super().gather(queries, positions) if queries else []
+
     def challenger(self, parameters: StarkParameters) -> NumberChallenger:
         return WeakChallenger(self.make_transcript(), self.ignoring)
 
@@ -189,6 +193,9 @@ class Forging(Proving):
         super().__init__(key, traces, statement, 1, Stages(silent))
         self.transcript = make_transcript()
         self.combiner: Extension = (0, 0, 0, 0, 0)
+
+    def _forget_the_traces(self) -> None:
+        """A forger may need them again."""
 
     def _quotient_pieces(self, table: int, combiner: Extension) -> list[Montgomery]:
         self.combiner = combiner

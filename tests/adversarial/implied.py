@@ -20,12 +20,15 @@ from prover.field.koalabear import PRIME
 MOST_CASES: Final = 400
 MOST_TERMS: Final = 60
 MOST_HELPERS: Final = 80
+FEW_RULES: Final = 8
 """Bounds of a search; a rule whose search ends at one of them counts as not implied."""
 
 Monomial = tuple[tuple[int, int], ...]
 """Cells, sorted, one as often as it is multiplied: column and row offset."""
 Polynomial = Mapping[Monomial, int]
 Factors = tuple[Polynomial, ...]
+Shown = tuple[list[int], Factors]
+"""A product that is zero, and the rules that say so."""
 ONE: Final[Monomial] = ()
 
 
@@ -173,17 +176,93 @@ class Rules:
                     yield number, factors
             known = reached
 
-    def implying(self, number: int, same: Sequence[int]) -> list[str] | None:
-        """Names of rules that together leave no other choice than keeping a rule; None where none are found."""
+    def implying(self, number: int, same: Sequence[int], flags: Sequence[int] = ()) -> list[str] | None:
+        """Names of rules that together leave no other choice than keeping a rule; None where none are found.
+
+        Of columns that look like flags it is asked first whether the other rules make them flags.
+        """
         rule = self.table.constraints[number]
         try:
             nonzero = factors_of(rule.polynomial)
         except TooLongError:
             return None
-        near = list(self._near(_cells(nonzero), {number, *same}))
-        # Few rules first: their cases end sooner, and they say more.
+        gone = {number, *same}
+        near = [([number], factors) for number, factors in self._near(_cells(nonzero), gone)]
+        found = self._shown(near, nonzero)
+        if found is None and flags:
+            known = self._flags(gone, flags)
+            found = self._shown(self._with_flags(near, known), nonzero)
+            if found is None:
+                found = self._shown(self._with_flags(self._among(known, nonzero, gone), known), nonzero)
+        if found is None:
+            return None
+        return list(dict.fromkeys(self.table.constraints[one].name for one in found))
+
+    def _among(self, known: Mapping[int, list[int]], nonzero: Factors, gone: set[int]) -> list[Shown]:
+        """Rules that read nothing but flags and what the deleted rule reads, those near it first."""
+        reached = _cells(nonzero)
+        allowed = {column for column, _ in reached} | set(known)
+        left = [
+            (number, factors)
+            for number, factors in self.factors
+            if number not in gone and all(column in allowed for column, _ in _cells(factors))
+        ]
+        found: list[Shown] = []
+        while True:
+            near = [one for one in left if _cells(one[1]) & reached]
+            if not near:
+                return found
+            found += [([number], factors) for number, factors in near]
+            left = [one for one in left if one not in near]
+            reached = reached.union(*(_cells(factors) for _, factors in near))
+
+    def _flags(self, gone: set[int], flags: Sequence[int]) -> dict[int, list[int]]:
+        """Columns that are zero or one on every row without these rules, and the rules that make them so."""
+        known: dict[int, list[int]] = {}
+        for number, factors in self.factors:
+            if number not in gone and len(factors) == 2:
+                for column in flags:
+                    zero: Polynomial = {((column, 0),): 1}
+                    one: Polynomial = {((column, 0),): 1, ONE: PRIME - 1}
+                    if factors in ((zero, one), (one, zero)):
+                        known.setdefault(column, [number])
+        has_grown = True
+        while has_grown:
+            has_grown = False
+            for column in flags:
+                if column in known:
+                    continue
+                cell = (column, 0)
+                near = [
+                    ([number], factors)
+                    for number, factors in self.factors
+                    if number not in gone and cell in _cells(factors)
+                ]
+                near.sort(key=lambda one: len(_cells(one[1])))
+                is_flag: Factors = ({(cell,): 1}, {(cell,): 1, ONE: PRIME - 1})
+                shown = self._shown(self._with_flags(near[:FEW_RULES], known), is_flag)
+                if shown is not None:
+                    known[column] = shown
+                    has_grown = True
+        return known
+
+    @staticmethod
+    def _with_flags(near: Sequence[Shown], known: Mapping[int, list[int]]) -> list[Shown]:
+        """Each rule behind what is known of the flags that it reads, the next row's included."""
+        answer: list[Shown] = []
+        said: set[tuple[int, int]] = set()
+        for numbers, factors in near:
+            for cell in sorted(_cells(factors) - said):
+                said.add(cell)
+                if cell[0] in known:
+                    answer.append((known[cell[0]], ({(cell,): 1}, {(cell,): 1, ONE: PRIME - 1})))
+            answer.append((numbers, factors))
+        return answer
+
+    def _shown(self, near: Sequence[Shown], nonzero: Factors) -> list[int] | None:
+        """The rules that are needed for a contradiction, fewest first: their cases end sooner, and they say more."""
         for count in (3, 6, 12, 24, 48, MOST_HELPERS):
-            some = near[:count]
+            some = list(near[:count])
             try:
                 if _Search().is_contradiction([factors for _, factors in some], nonzero):
                     return self._needed(some, nonzero)
@@ -193,7 +272,7 @@ class Rules:
                 break
         return None
 
-    def _needed(self, some: list[tuple[int, Factors]], nonzero: Factors) -> list[str]:
+    def _needed(self, some: list[Shown], nonzero: Factors) -> list[int]:
         """The rules without which there is no contradiction any more."""
         kept = list(some)
         for one in some:
@@ -203,4 +282,4 @@ class Rules:
                     kept = rest
             except TooLongError:
                 pass
-        return list(dict.fromkeys(self.table.constraints[number].name for number, _ in kept))
+        return [number for numbers, _ in kept for number in numbers]

@@ -203,25 +203,15 @@ def _registration(owner: int) -> QueueItem:
     return plain(RegisterKey, BOB, OWN(owner), 3, key.suite, key.x, key.y)
 
 
-@refused("refused as a fixed point")
-def no_good_key_refused_as_a_fixed_point() -> Forged:
-    forged = laid_out(ignored(RegisterKey, [_registration(BOB)]))
-    forged.put("registrations", 0, is_fixed_point_0=1)
-    return forged
-
-
 @refused("refused for not meeting the curve's equation")
 def no_good_key_refused_as_off_the_curve() -> Forged:
-    forged = laid_out(ignored(RegisterKey, [_registration(BOB)]))
-    forged.put("registrations", 0, because_the_key_is_a_fixed_point_or_its_negative=0)
-    forged.put("registrations", 0, because_the_key_is_off_the_curve=1)
-    return forged
+    return laid_out(ignored(RegisterKey, [_registration(BOB)]))
 
 
 @refused("sixteen bits")
 def no_good_key_refused_as_not_canonical() -> Forged:
     forged = laid_out(ignored(RegisterKey, [_registration(BOB)]))
-    forged.put("registrations", 0, because_the_key_is_a_fixed_point_or_its_negative=0)
+    forged.put("registrations", 0, because_the_key_is_off_the_curve=0)
     forged.put("registrations", 0, because_an_element_is_not_canonical=1)
     forged.put("registrations", 0, is_element_0=1, is_beyond_the_top=1)
     return forged
@@ -247,7 +237,7 @@ def no_key_but_the_owners() -> Forged:
 @refused("refused for its suite")
 def no_good_key_refused_for_its_suite() -> Forged:
     forged = laid_out(ignored(RegisterKey, [_registration(BOB)]))
-    forged.put("registrations", 0, because_the_key_is_a_fixed_point_or_its_negative=0)
+    forged.put("registrations", 0, because_the_key_is_off_the_curve=0)
     forged.put("registrations", 0, because_the_suite_is_not_the_proven_one=1)
     return forged
 

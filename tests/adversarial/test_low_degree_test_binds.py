@@ -16,6 +16,7 @@ from prover.fri.prover import domain_points
 from prover.ntt import low_degree_extension
 from prover.parameters import StarkParameters
 from prover.stark.encoding import NumberProof
+from prover.stark.evaluation import PointWeights
 from prover.stark.number_arithmetic import NumberArithmetic
 from prover.stark.numbers import Number, Quintic, canonical
 from prover.stark.proof import OpenedMatrix
@@ -105,7 +106,7 @@ class RaisedColumn(Forging):
         super().receive_the_trace()
         # Back before the absorbed root: the forger commits to something else.
         self.roots.pop()
-        commitment = self.commitments["main"]
+        commitment = self.honest = self.commitments["main"]
         (matrix,) = commitment.extended
         points = decode(domain_points(3, self.parameters.log_blowup, GENERATOR)).astype(np.uint64)
         added = [power(int(x), self.extra) * (power(int(x), 8) - 1) for x in points]
@@ -119,7 +120,12 @@ class RaisedColumn(Forging):
         self.before = self.transcript.copy()
 
     def alter_openings(self, openings: Openings) -> Openings:
-        (main,), quotient = openings
+        # The prover opens what it knows on one coset, where the raised column is a polynomial of lower degree.
+        raised_commitment, self.commitments["main"] = self.commitments["main"], self.honest
+        phase = self.honest.phase
+        main = self._open_matrix(phase, 0, phase.matrices[0], PointWeights(self.point, 1))
+        self.commitments["main"] = raised_commitment
+        quotient = openings[1]
 
         def raised(value: Extension, place: Quintic) -> Extension:
             vanishing = place
@@ -207,6 +213,13 @@ class FewerQueries(LyingOpenings):
         return positions[0] % (1 << self.parameters.log_blowup) == 0
 
 
+class NoQuery(KeccakTranscript):
+    """A verifier's transcript that asks no question."""
+
+    def challenge_indices(self, label: Label, count: int, bits: int) -> list[tuple[int, ...]]:
+        return []
+
+
 class OneQuery(KeccakTranscript):
     """A verifier's transcript that asks one question, however many the key wants."""
 
@@ -232,6 +245,10 @@ def test_no_query_at_all_is_refused(key: ProvingKey) -> None:
     with pytest.raises(ProofRefused) as refusal:
         StarkParameters.from_bytes(bytes(encoding))
     assert refusal.value.reason is Reason.MALFORMED_PARAMETERS
+    # A verifier that asks nothing believes a false trace.
+    lies = replace(LyingOpenings(key, FALSE_TRACE).run().messages, queries=())
+    assert verdict(key.verification, [], lies) is Reason.SHAPE
+    assert weak_verdict(key.verification, [], lies, ignoring=[Reason.SHAPE], make_transcript=NoQuery) is None
 
 
 @pytest.mark.parametrize(
@@ -313,8 +330,12 @@ class RightOnOneRow(Forging):
     def open_out_of_the_domain(self) -> Openings:
         self._grind(Label.GRIND_OUT_OF_DOMAIN, 0)
         self.point = self.draw(Label.OUT_OF_DOMAIN)
+        quotient, weights = self.shape.phases[1], PointWeights(self.point, 1)
         here, there = ((int(value), 0, 0, 0, 0) for value in decode(self.traces[0])[0, ROW : ROW + 2])
-        openings = ((OpenedMatrix((here,), (there,)),), (self._open_quotient(0),))
+        openings = (
+            (OpenedMatrix((here,), (there,)),),
+            (self._open_matrix(quotient, 0, quotient.matrices[0], weights),),
+        )
         opened = [
             value for phase in openings for matrix in phase for value in (*matrix.current, *matrix.next)
         ]

@@ -20,8 +20,9 @@ from prover.errors import Reason
 from prover.field.extension import QUINTIC
 from prover.field.koalabear import PRIME, Montgomery, decode, encode, inverse, power, root_of_unity
 from prover.stark.circuit import define_circuit
-from prover.stark.evaluation import evaluation_weights
+from prover.stark.evaluation import PointWeights
 from prover.stark.numbers import Quintic, canonical, invert
+from prover.stark.proof import OpenedMatrix
 from prover.stark.proving_key import ProvingKey
 from prover.stark.shape import EXTENSION_DEGREE
 from prover.transcript import Label
@@ -195,19 +196,13 @@ class QuotientAfterTheOutOfDomainPoint(Forging):
     def _quotient_pieces(self, table: int, combiner: Extension) -> list[Montgomery]:
         (self.point,) = self.peek((Label.GRIND_OUT_OF_DOMAIN, 0, Label.OUT_OF_DOMAIN, 1))
         self.combiner = combiner
-        self.pieces = []
-        for other, log_height in enumerate(self.shape.log_heights):
-            nothing = np.zeros((EXTENSION_DEGREE, 1 << log_height), dtype=np.uint32)
-            self.pieces.append([nothing] * (1 << self.shape.log_quotient_pieces(other)))
-        weights = {h: evaluation_weights(h, 1, self.point, 1) for h in self.shape.input_heights}
+        weights = PointWeights(self.point, 1)
         openings = tuple(
             tuple(
-                self._open_quotient(matrix.table)
+                OpenedMatrix(((0, 0, 0, 0, 0),) * matrix.columns, ())
                 if phase.name == "quotient"
-                else self._open_matrix(
-                    phase.name, matrix.table, matrix.next_columns, weights[matrix.log_height]
-                )
-                for matrix in phase.matrices
+                else self._open_matrix(phase, place, matrix, weights)
+                for place, matrix in enumerate(phase.matrices)
             )
             for phase in self.shape.phases
         )

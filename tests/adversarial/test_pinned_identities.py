@@ -11,33 +11,39 @@ from dataclasses import replace
 import pytest
 
 from circuits.statement import PUBLIC_NAMES
-from circuits.terminal_statement import IDENTITY_WORDS, WORDS, KeyIdentity, pinned_chain
-from prover.recursion.chain import FIRST_LOG_HEIGHT, JOIN_SIZES, SLOTS, STEP, STEP_LOG_HEIGHT, TALL_STEP
+from circuits.terminal_statement import IDENTITY_WORDS, WORDS, key_identity, pinned_chain
+from prover.recursion.chain import (
+    FIRST_LOG_HEIGHT,
+    JOIN_LANES,
+    JOIN_SIZES,
+    SLOTS,
+    first_step_key,
+    last_step_key,
+)
 from prover.recursion.execution import EVERYTHING_HOLDS
 from prover.recursion.prove import Form, make_recursion_key, public_names, run_verifiers
 from prover.recursion.record import IDENTITY_LENGTH, identity_of, record_verifiers
 from prover.recursion.tables import recursion_circuit
-from prover.stark.key import VerificationKey
+from rollup.node.proofs import KeyIdentity
 from tests.prover.recursion.small import POSEIDON, inner_key, inner_proof
 
 ROOT_LIMBS = 8
 
 
-def step_key(publics: int, log_height: int, identity: KeyIdentity, *, is_tall: bool) -> VerificationKey:
-    """The key of a step of that shape with the pinned root."""
-    root = tuple(identity.root >> 32 * i & 0xFFFF_FFFF for i in range(ROOT_LIMBS))
-    parameters = TALL_STEP if is_tall else STEP
-    return VerificationKey(recursion_circuit(public_names(publics)), (log_height,) * 2, parameters, root)
+def root_of(identity: KeyIdentity) -> tuple[int, ...]:
+    return tuple(identity.root >> 32 * i & 0xFFFF_FFFF for i in range(ROOT_LIMBS))
 
 
 def test_every_pinned_first_step_has_the_shape_that_a_join_verifies() -> None:
     pinned = pinned_chain().base
     assert pinned
     for identity in pinned.values():
-        key = step_key(len(PUBLIC_NAMES), FIRST_LOG_HEIGHT, identity, is_tall=True)
-        assert KeyIdentity.of(key) == identity
-        other = step_key(len(PUBLIC_NAMES), FIRST_LOG_HEIGHT + 1, identity, is_tall=True)
-        assert KeyIdentity.of(other) != identity, "the digest tells heights apart"
+        key = first_step_key(len(PUBLIC_NAMES), root_of(identity))
+        assert key_identity(key) == identity
+        other = replace(key, log_heights=(FIRST_LOG_HEIGHT + 1,) * 2)
+        assert key_identity(other) != identity, "the digest tells heights apart"
+        narrower = recursion_circuit(public_names(len(PUBLIC_NAMES)), JOIN_LANES)
+        assert key_identity(replace(key, circuit=narrower)) != identity, "the digest tells lanes apart"
 
 
 def test_every_pinned_last_step_has_the_shape_that_the_terminal_verifies() -> None:
@@ -45,7 +51,7 @@ def test_every_pinned_last_step_has_the_shape_that_the_terminal_verifies() -> No
     assert sorted(pinned) == sorted(JOIN_SIZES)
     publics = SLOTS * (IDENTITY_LENGTH + len(PUBLIC_NAMES))
     for identity in pinned.values():
-        assert KeyIdentity.of(step_key(publics, STEP_LOG_HEIGHT, identity, is_tall=False)) == identity
+        assert key_identity(last_step_key(publics, root_of(identity))) == identity
     assert sum(word.limbs for word in WORDS) == publics + IDENTITY_LENGTH
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prover.curve.chain import fixed_points
+from prover.curve.comb import fixed_points
 from prover.curve.septic import ORDER, Point, add, multiply, multiply_generator, negate_point
 from prover.field.koalabear import PRIME
 from rollup import schnorr
@@ -20,13 +20,14 @@ from rollup.fields import MalformedError
 from rollup.schnorr import (
     MessageHeader,
     SecretKey,
+    SepticSchnorr,
     SignatureRefusal,
     SignatureSuite,
     SignatureWitness,
     challenge_elements,
     challenge_number,
     verify,
-    verify_chain,
+    verify_comb,
 )
 from rollup.schnorr_batch import SignedMessage, verify_many
 from rollup.transactions import Withdrawal
@@ -48,15 +49,15 @@ GOOD = [
 
 
 def alone(signed: SignedMessage) -> SignatureRefusal | None:
-    outcome = verify_chain(*signed)
+    outcome = verify_comb(*signed)
     return None if isinstance(outcome, SignatureWitness) else outcome
 
 
 def assert_one_answer(signed: list[SignedMessage]) -> list[SignatureRefusal | None]:
     """The answers, which are the same alone, in a batch, in a batch turned round, and by `verify`."""
     answers = [alone(one) for one in signed]
-    assert list(verify_many(signed).refusals) == answers
-    assert list(verify_many(signed[::-1]).refusals) == answers[::-1]
+    assert verify_many(signed) == answers
+    assert verify_many(signed[::-1]) == answers[::-1]
     assert [verify(*one) for one in signed] == [answer is None for answer in answers]
     return answers
 
@@ -199,18 +200,24 @@ def test_a_forgery_from_a_chosen_response_and_challenge_fails() -> None:
     assert all(answer is not None for answer in assert_one_answer(forged))
 
 
-def test_keys_at_the_constants_of_the_chain_are_refused_alike() -> None:
-    """The generator is an ordinary key; the table's entries and their negatives are none."""
+def test_keys_at_the_constants_of_the_comb_are_answered_alike() -> None:
+    """The entries of the generator's table are ordinary keys; with the key table's offset nobody can sign."""
     message = message_for(SECRETS[0])
     signature = GOOD[0].signature
-    entries = [*fixed_points().table, *(negate_point(entry) for entry in fixed_points().table)]
-    signed = [SignedMessage(make(TradingKey, 1, entry.x, entry.y), message, signature) for entry in entries]
-    assert set(assert_one_answer(signed)) == {SignatureRefusal.KEY_IN_FIXED_TABLE}
+    fixed = fixed_points()
+    for entries, expected in (
+        ((*fixed.table[:4], fixed.start), SignatureRefusal.EQUATION_FAILS),
+        ((fixed.key_offset,), SignatureRefusal.KEY_CANNOT_SIGN),
+    ):
+        points = [*entries, *map(negate_point, entries)]
+        keys = [make(TradingKey, 1, point.x, point.y) for point in points]
+        assert all(SepticSchnorr().accepts_key(key) for key in keys)
+        assert set(assert_one_answer([SignedMessage(key, message, signature) for key in keys])) == {expected}
     assert assert_one_answer([GOOD[0]]) == [None]
 
 
 def test_a_bad_neighbour_changes_no_answer_in_any_lane() -> None:
-    """Forty signatures, more than two vectors, with an exceptional chain at each place in turn."""
+    """Forty signatures, more than two vectors, with an exceptional comb at each place in turn."""
     key, message, signature = GOOD[0]
     commitment = Point(signature.commitment_x, signature.commitment_y)
     challenge = challenge_number(challenge_elements(key, commitment, message))
@@ -219,10 +226,10 @@ def test_a_bad_neighbour_changes_no_answer_in_any_lane() -> None:
     assert alone(bad) is SignatureRefusal.ADDITION_EXCEPTIONAL
     crowd = (GOOD * 5)[:40]
     for place in (0, 1, 15, 16, 31, 39):
-        answers = verify_many([*crowd[:place], bad, *crowd[place + 1 :]]).refusals
+        answers = verify_many([*crowd[:place], bad, *crowd[place + 1 :]])
         expected: list[SignatureRefusal | None] = [None] * 40
         expected[place] = SignatureRefusal.ADDITION_EXCEPTIONAL
-        assert list(answers) == expected
+        assert answers == expected
 
 
 @pytest.mark.parametrize("place", range(14))

@@ -234,6 +234,9 @@ def test_a_longer_preprocessed_column_is_no_key_and_would_be_no_key_that_anythin
     assert tree.log_height == 3
     assert weak.preprocessed_commitment is not None
     assert weak.preprocessed_commitment.tree.shape.log_size == 4 + 2
+    # A prover has no rows of eight to evaluate constraints on.
+    with pytest.raises(ValueError, match="the preprocessed columns have 16 rows of 8"):
+        honest_proof(weak, specimen.lookup_traces([1, 2, 3, 4]))
     assert (
         weak.verification.digest
         != proving_key(specimen.lookup_circuit(), (2, 3), specimen.lookup_preprocessed()).verification.digest

@@ -4,31 +4,57 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
 
-from circuits import keys, poseidon, signature, signed_messages
-from circuits.signature import BLOCK, CALL, KEY_END, RESULT
+from circuits import key_multiples, keys, poseidon, signature, signed_messages
+from circuits.signature import BLOCK, COLUMNS, END, STEP_COLUMNS
 from prover.air.inspect import inspect
-from prover.curve import chain, packed
-from prover.curve.chain import STEPS, fixed_points
-from prover.curve.formulas import DEGREE, Element
-from prover.curve.septic import GENERATOR, ORDER, Point, negate_point
+from prover.curve.comb import STEPS, KeyTable, fixed_points, key_table
+from prover.curve.formulas import Element
+from prover.curve.key_table_kernels import key_tables
+from prover.curve.septic import GENERATOR, ORDER, Point, double, multiply_generator, negate_point
 from prover.curve.septic import add as add_points
 from prover.curve.septic import encode as encode_point
-from prover.field.koalabear import PRIME, Montgomery, encode
+from prover.field.koalabear import PRIME, Montgomery, decode, encode
 from prover.field.koalabear import add as add_elements
+from prover.hash.domain import HashKind
+from prover.hash.poseidon import sponge
+from rollup.schnorr import (
+    SecretKey,
+    SignatureSuite,
+    challenge_elements,
+    challenge_number,
+    sign,
+    signature_from,
+)
 from rollup.schnorr_batch import SignedMessage
 from rollup.units import Scalar
 from tests.circuits import signed as specimen
+from tests.circuits.combs import comb_over
 
 ONE = int(encode([1])[0])
+SUITE = SignatureSuite.SEPTIC_POSEIDON16_20
 
-INVERSE = 4 * DEGREE
-SLOPE = 5 * DEGREE
-LOW_BIT = 7 * DEGREE
-MEETS_BOUND = LOW_BIT + 3 + 4
+BITS = STEP_COLUMNS
+ONES = BITS + 8
+CALL = ONES + 1
+NUMBER, SENT = COLUMNS - 2, COLUMNS - 1
+
+START = fixed_points().start
+TABLE = fixed_points().table
+OFFSET = fixed_points().key_offset
+
+
+def affine(point: Point | None) -> Point:
+    assert point is not None
+    return point
+
+
+def plus(left: Point, right: Point) -> Point:
+    return affine(add_points(left, right))
 
 
 def _findings_of(change: Callable[[tuple[SignedMessage, ...]], SignedMessage]) -> set[str]:
@@ -38,9 +64,21 @@ def _findings_of(change: Callable[[tuple[SignedMessage, ...]], SignedMessage]) -
     return specimen.broken(specimen.inspected(specimen.witness(claims, 2).by_table))
 
 
+@cache
+def _honest() -> dict[str, Montgomery]:
+    return specimen.witness(specimen.signed(3, 2), 2).by_table
+
+
 def _honest_traces() -> dict[str, Montgomery]:
-    laid_out = specimen.witness(specimen.signed(3, 2), 2)
-    return {name: trace.copy() for name, trace in laid_out.by_table.items()}
+    return {name: trace.copy() for name, trace in _honest().items()}
+
+
+def _reasons(traces: dict[str, Montgomery]) -> set[str]:
+    """What is wrong when all look-ups are counted as they are asked."""
+    return specimen.broken(specimen.recounted(traces))
+
+
+# ------------------------------------------------------------------------------------------------ false claims
 
 
 def test_a_wrong_response_is_refused() -> None:
@@ -51,14 +89,19 @@ def test_a_wrong_response_is_refused() -> None:
     assert _findings_of(change) == {"bus sponge"}
 
 
-def test_a_wrong_response_cannot_put_the_right_result_below_its_chain() -> None:
+def test_a_wrong_digit_cannot_have_the_right_result_below_it() -> None:
     claims = specimen.signed(3, 2)
     wrong = replace(claims[0].signature, response=Scalar((claims[0].signature.response + 1) % ORDER))
     traces = specimen.witness((claims[0]._replace(signature=wrong), *claims[1:]), 2).by_table
     trace, right = traces[signature.NAME].copy(), _honest_traces()[signature.NAME]
-    trace[:, RESULT:BLOCK] = right[:, RESULT:BLOCK]
+    trace[:, END] = right[:, END]
     found = specimen.broken(specimen.inspected(traces | {signature.NAME: trace}))
-    assert found == {"the next x is that of 2 P + T", "the next y is that of 2 P + T"}
+    # The last row's slopes meet the y that the row above it says, which is not this result's.
+    assert found == {
+        "the next x is that of N + U",
+        "the second slope is the chord's through P and P + T",
+        "the third slope is the chord's through N and U",
+    }
 
 
 def test_a_wrong_commitment_is_refused() -> None:
@@ -82,90 +125,163 @@ def test_a_message_cannot_be_changed_after_it_was_hashed() -> None:
     traces = _honest_traces()
     column = len(signed_messages.HEAD) + specimen.MESSAGE_LENGTH - 1
     traces[signed_messages.NAME][column, 0] = add_elements(int(traces[signed_messages.NAME][column, 0]), ONE)
-    assert specimen.broken(specimen.inspected(traces)) == {"bus sponge"}
+    assert _reasons(traces) == {"bus sponge"}
 
 
 def test_a_message_cannot_be_under_a_key_that_did_not_sign_it() -> None:
     traces = _honest_traces()
     messages = traces[signed_messages.NAME]
     messages[2:7, 0] = messages[2:7, 1]
-    # The key table is asked for the first key once less and for the second once more.
-    assert specimen.broken(specimen.inspected(traces)) == {"bus sponge", "bus key ends"}
+    assert _reasons(traces) == {"bus sponge"}
 
 
-def test_a_response_above_the_order_is_refused() -> None:
-    small = specimen.chain_rows(GENERATOR, 5, (7, 8, 9, 10))
-    large = specimen.chain_rows(GENERATOR, 5 + ORDER, (7, 8, 9, 10))
-    assert (small.chains.results == large.chains.results).all()
-    assert specimen.broken_in_table(signature.fill(small, small.keys[:, :1], signature.LOG_BLOCK)) == set()
-    assert specimen.broken_in_table(signature.fill(large, large.keys[:, :1], signature.LOG_BLOCK)) == {
-        "the response is below the order"
-    }
+def test_a_message_cannot_hide_its_keys_end() -> None:
+    traces = _honest_traces()
+    traces[signed_messages.NAME][3, 0] = add_elements(int(traces[signed_messages.NAME][3, 0]), ONE)
+    assert _reasons(traces) == {"bus key ends", "bus sponge"}
 
 
-def test_the_order_itself_is_no_response() -> None:
-    rows = specimen.chain_rows(GENERATOR, ORDER, (7, 8, 9, 10))
-    assert specimen.broken_in_table(signature.fill(rows, rows.keys[:, :1], signature.LOG_BLOCK)) == {
-        "the response is below the order"
-    }
+# ------------------------------------------------------------------------------------- responses and challenges
 
 
-def test_a_response_far_above_the_order_is_refused() -> None:
-    rows = specimen.chain_rows(GENERATOR, (1 << 217) - 1, (7, 8, 9, 10))
-    assert "the high part is not above the order's" in specimen.broken_in_table(
-        signature.fill(rows, rows.keys[:, :1], signature.LOG_BLOCK)
-    )
+def test_a_response_above_the_order_is_the_same_signature() -> None:
+    """The digits are nowhere asked for: whatever they are, they stand for one number modulo the order."""
+    small = specimen.comb_rows(GENERATOR, 5, (7, 8, 9, 10))
+    large = specimen.comb_rows(GENERATOR, 5 + ORDER, (7, 8, 9, 10))
+    assert (small.combs.results == large.combs.results).all()
+    assert specimen.broken_in_table(specimen.block(small)) == set()
+    assert specimen.broken_in_table(specimen.block(large)) == set()
 
 
 @pytest.mark.parametrize("position", range(4))
 def test_a_digest_element_is_not_read_as_itself_plus_p(position: int) -> None:
     canonical = tuple(5 if k == position else 100 + k for k in range(4))
     alias = tuple(5 + PRIME if k == position else 100 + k for k in range(4))
-    honest = specimen.chain_rows(GENERATOR, 12, (canonical[0], canonical[1], canonical[2], canonical[3]))
-    forged = specimen.chain_rows(GENERATOR, 12, (alias[0], alias[1], alias[2], alias[3]))
+    honest = specimen.comb_rows(GENERATOR, 12, (canonical[0], canonical[1], canonical[2], canonical[3]))
+    forged = specimen.comb_rows(GENERATOR, 12, (alias[0], alias[1], alias[2], alias[3]))
     assert (honest.digests == forged.digests).all()
-    assert specimen.broken_in_table(signature.fill(honest, honest.keys[:, :1], signature.LOG_BLOCK)) == set()
-    assert specimen.broken_in_table(signature.fill(forged, forged.keys[:, :1], signature.LOG_BLOCK)) == {
-        "a digest element is below p"
+    assert specimen.broken_in_table(specimen.block(honest)) == set()
+    assert specimen.broken_in_table(specimen.block(forged)) == {"a digest element is below p"}
+
+
+@pytest.mark.parametrize("top", [2**31 - 1, PRIME])
+def test_the_prime_and_what_is_above_it_is_no_digest_element(top: int) -> None:
+    rows = specimen.comb_rows(GENERATOR, 12, (top, 0, PRIME - 1, 0))
+    assert specimen.broken_in_table(specimen.block(rows)) == {"a digest element is below p"}
+
+
+def test_the_ones_of_an_element_cannot_be_forgotten() -> None:
+    trace = specimen.block(specimen.comb_rows(GENERATOR, 12, (5 + PRIME, 1, 2, 3)))
+    for row in range(5, STEPS):
+        trace[ONES, row] = 0
+    assert specimen.broken_in_table(trace) == {"element 0 begins with ones as long as its bits are ones"}
+
+
+def test_a_challenge_bit_of_two_is_refused() -> None:
+    traces = _honest_traces()
+    traces[signature.NAME][BITS + 1, 20] = encode([2])[0]
+    assert "challenge bit 1 is a bit" in _reasons(traces)
+
+
+def test_a_challenge_cannot_be_another_than_the_digest() -> None:
+    """The comb of another challenge, with the digest's elements below it."""
+    wrong, right = (specimen.comb_rows(GENERATOR, 12, (first, 8, 9, 10)) for first in (6, 7))
+    trace = specimen.block(wrong)
+    trace[BITS + 4, END] = specimen.block(right)[BITS + 4, END]
+    assert specimen.broken_in_table(trace) == {"digest element 0 begins at zero and is made of its bits"}
+
+
+# ------------------------------------------------------------------------------------------- points of the comb
+
+
+def _with_points(
+    generator_points: list[Point],
+    key_points: list[Point],
+    free: dict[int, Element] | None = None,
+    free_third: dict[int, Element] | None = None,
+    challenge: int = 0,
+) -> Montgomery:
+    """A block over these points, with the bits of a challenge of one element."""
+    comb = comb_over(generator_points, key_points, free, free_third)
+    return specimen.block(replace(specimen.comb_rows(GENERATOR, 1, (challenge, 0, 0, 0)), combs=comb))
+
+
+def _found_of_block(trace: Montgomery, key: Point = GENERATOR, *, is_sent: bool = False) -> set[str]:
+    """What is wrong with one block of a key, and with what it looks up."""
+    trace = trace.copy()
+    trace[SENT] *= np.uint32(is_sent)
+    column = encode(np.array(encode_point(key)))[:, None]
+    tables = {
+        signature.NAME: trace,
+        key_multiples.NAME: key_multiples.fill(
+            key_tables(column, has_witness=True), np.zeros(1, np.int64), key_multiples.LOG_BLOCK
+        ),
+        keys.NAME: keys.fill(column, keys.LEAST_LOG_HEIGHT),
     }
+    full = specimen.witness(specimen.signed(1, 1), 1).by_table
+    # Nothing is signed: no call is hashed and no message is there.
+    nothing = {name: np.zeros_like(full[name]) for name in (signed_messages.NAME,)}
+    spare, _ = poseidon.fill([], 1)
+    return _reasons({**tables, **nothing, poseidon.NAME: spare[: poseidon.CALL_COLUMNS]})
 
 
-@pytest.mark.parametrize(
-    ("offset", "name"),
-    [(0, "the low bit is a bit"), (1, "the high bit is a bit"), (2, "the challenge bit is a bit")],
-)
-def test_a_bit_of_two_is_refused(offset: int, name: str) -> None:
-    traces = _honest_traces()
-    traces[signature.NAME][LOW_BIT + offset, 60] = encode([2])[0]
-    assert name in specimen.broken(specimen.inspected(traces))
+def _honest_points() -> tuple[list[Point], list[Point]]:
+    """Response 1 and challenge 0."""
+    return [*[TABLE[0]] * (STEPS - 1), TABLE[1]], [OFFSET] * STEPS
 
 
-def test_a_dead_block_that_claims_a_signature_is_refused() -> None:
-    traces = _honest_traces()
-    traces[signature.NAME][-1, 3 * BLOCK + RESULT :] = ONE
-    assert specimen.broken(specimen.inspected(traces)) == {"bus sponge"}
+def test_a_comb_over_points_of_the_tables_is_laid_out() -> None:
+    assert _found_of_block(_with_points(*_honest_points())) == set()
 
 
-def test_a_block_cannot_send_only_some_of_its_rows() -> None:
-    traces = _honest_traces()
-    traces[signature.NAME][-1, KEY_END] = 0
-    assert specimen.broken(specimen.inspected(traces)) == {"the four rows agree on whether", "bus sponge"}
+@pytest.mark.parametrize("step", [0, 17, STEPS - 1])
+def test_a_point_that_is_not_the_generators_is_refused(step: int) -> None:
+    generator_points, key_points = _honest_points()
+    generator_points[step] = affine(multiply_generator(987654321))
+    assert _found_of_block(_with_points(generator_points, key_points)) == {"bus generator points"}
 
 
-def test_two_signatures_cannot_share_a_call() -> None:
-    traces = _honest_traces()
-    rows = slice(BLOCK + RESULT, 2 * BLOCK)
-    traces[signature.NAME][INVERSE + CALL, rows] = 0
-    assert specimen.broken(specimen.inspected(traces)) == {"bus sponge"}
+@pytest.mark.parametrize("step", [0, 17, STEPS - 1])
+def test_a_point_that_is_not_the_keys_is_refused(step: int) -> None:
+    generator_points, key_points = _honest_points()
+    key_points[step] = plus(OFFSET, affine(multiply_generator(987654321)))
+    assert _found_of_block(_with_points(generator_points, key_points)) == {"bus key entries"}
+
+
+def test_an_entry_of_other_bits_is_refused() -> None:
+    table = key_table(GENERATOR)
+    assert isinstance(table, KeyTable)
+    generator_points, key_points = _honest_points()
+    key_points[9] = table.entries[5]
+    assert _found_of_block(_with_points(generator_points, key_points)) == {"bus key entries"}
+
+
+def test_a_comb_starts_at_its_start() -> None:
+    trace = _with_points(*_honest_points())
+    trace[:, :END] = np.roll(trace[:, :END], -1, axis=1)
+    found = specimen.broken_in_table(trace)
+    assert "the comb starts at its x" in found
 
 
 def test_steps_in_another_order_are_refused() -> None:
     traces = _honest_traces()
     trace = traces[signature.NAME]
-    trace[:, [40, 41]] = trace[:, [41, 40]]
-    assert {"the next x is that of 2 P + T", "the next y is that of 2 P + T"} <= specimen.broken(
-        specimen.inspected(traces)
-    )
+    trace[:, [10, 11]] = trace[:, [11, 10]]
+    assert "the next x is that of N + U" in specimen.broken(specimen.inspected(traces))
+
+
+def test_the_last_rows_u_says_the_start_of_the_block_below() -> None:
+    """Another U, on the same line, would let the block below start with any y; its x is bound by itself."""
+    trace = _with_points(*_honest_points())
+    third = decode(trace[42:49, END]).astype(object)
+    for i, slope in enumerate(third):
+        # One step along the line: x grows by one, y by the slope.
+        trace[21 + i, END] = add_elements(int(trace[21 + i, END]), int(encode([int(slope)])[0]))
+    trace[14, END] = add_elements(int(trace[14, END]), ONE)
+    assert specimen.broken_in_table(trace) == {
+        "the last U has the start's x",
+        "the last U has minus the start's y",
+    }
 
 
 def test_blocks_in_another_order_are_as_good() -> None:
@@ -176,6 +292,86 @@ def test_blocks_in_another_order_are_as_good() -> None:
         trace[:, :BLOCK].copy(),
     )
     assert specimen.broken(specimen.inspected(traces)) == set()
+
+
+# -------------------------------------------------------------------------------------- exceptional additions
+
+
+def _meeting_key() -> Point:
+    """C - N of the first step: its entry 1 is N, so that the third addition is N to itself."""
+    doubled = plus(affine(double(START)), TABLE[0])
+    return plus(OFFSET, negate_point(doubled))
+
+
+def _points_of(key: Point) -> tuple[list[Point], list[Point]]:
+    entry = plus(OFFSET, negate_point(key))
+    return [TABLE[0]] * STEPS, [entry, *[OFFSET] * (STEPS - 1)]
+
+
+def test_an_exceptional_third_addition_cannot_be_hidden() -> None:
+    key = _meeting_key()
+    trace = _with_points(*_points_of(key), free_third={0: (1, 2, 3, 4, 5, 6, 7)}, challenge=1 << 30)
+    assert _found_of_block(trace, key) == {"N and U stand apart"}
+
+
+def test_an_exceptional_first_addition_cannot_be_hidden() -> None:
+    """T = P is no point of the generator's table unless somebody finds a response that leads there."""
+    generator_points, key_points = _honest_points()
+    generator_points[0] = START
+    trace = _with_points(generator_points, key_points, free={0: (1, 2, 3, 4, 5, 6, 7)})
+    assert specimen.broken_in_table(trace) == {"P and T stand apart"}
+
+
+def test_a_free_slope_would_have_led_anywhere() -> None:
+    """What standing apart is for: two slopes, two results."""
+    points = _points_of(_meeting_key())
+    first, second = (
+        comb_over(*points, free_third_slopes={0: (seed, 2, 3, 4, 5, 6, 7)}).results for seed in (1, 8)
+    )
+    assert (first != second).any()
+
+
+def test_points_that_agree_in_two_coefficients_have_no_witness() -> None:
+    """Whatever the weights: the differences are both zero."""
+    trace = _with_points(*_honest_points())
+    for i in range(2):
+        trace[7 + i, 3] = trace[i, 3]
+    found = specimen.broken_in_table(trace)
+    assert "P and T stand apart" in found
+
+
+# ------------------------------------------------------------------------------------------ whose call, whose key
+
+
+def test_a_dead_block_that_claims_a_signature_is_refused() -> None:
+    traces = _honest_traces()
+    traces[signature.NAME][SENT, 3 * BLOCK + END] = ONE
+    assert _reasons(traces) == {"bus key starts", "bus sponge"}
+
+
+def test_a_step_sends_nothing() -> None:
+    traces = _honest_traces()
+    traces[signature.NAME][SENT, 5] = ONE
+    assert _reasons(traces) == {"nothing is sent from a step", "bus key starts", "bus sponge"}
+
+
+def test_a_signature_that_is_not_sent_leaves_its_message_alone() -> None:
+    traces = _honest_traces()
+    traces[signature.NAME][SENT, END] = 0
+    assert _reasons(traces) == {"bus sponge"}
+
+
+def test_two_signatures_cannot_share_a_call() -> None:
+    traces = _honest_traces()
+    traces[signature.NAME][CALL, BLOCK + END] = 0
+    assert _reasons(traces) == {"bus sponge"}
+
+
+def test_a_signature_cannot_take_another_length() -> None:
+    traces = _honest_traces()
+    trace = traces[signature.NAME]
+    trace[CALL + 1, END] = add_elements(int(trace[CALL + 1, END]), ONE)
+    assert _reasons(traces) == {"bus sponge"}
 
 
 def test_calls_cannot_exchange_their_capacity() -> None:
@@ -190,94 +386,53 @@ def test_calls_cannot_exchange_their_capacity() -> None:
     assert "bus sponge" in found
 
 
-def _exceptional_key() -> Point:
-    """B - START: its negative plus B is START, so the first step adds a point to itself. Nobody knows its logarithm."""
-    fixed = fixed_points()
-    difference = add_points(fixed.offset, negate_point(fixed.start))
-    assert difference is not None
-    return difference
+def test_a_block_under_another_keys_number_is_refused() -> None:
+    traces = _honest_traces()
+    trace = traces[signature.NAME]
+    assert decode(trace[NUMBER, [0, BLOCK]]).tolist() == [1, 2]
+    trace[NUMBER, :BLOCK] = trace[NUMBER, BLOCK]
+    assert _reasons(traces) == {"bus key entries", "bus key starts", "bus sponge"}
 
 
-def _chain_with_a_free_slope(free_slope: Element) -> signature.SignatureRows:
-    """The chain of a key whose first step is exceptional, with a chosen slope and every other relation kept."""
-    key = _exceptional_key()
-    rows = specimen.chain_rows(key, 0, (0, 0, 0, 1 << 30))
-    assert rows.chains.is_exceptional[0]
-    steps, accumulator, addend = rows.chains.steps.copy(), fixed_points().start, None
-    minus_key = negate_point(key)
-    table = [fixed_points().offset, add_points(fixed_points().offset, minus_key)]
-    for step in range(STEPS):
-        addend = table[1] if step == 0 else table[0]
-        assert addend is not None
-        if step == 0:
-            assert addend == accumulator
-            inverse, slope = (0,) * DEGREE, free_slope
-            x, y = packed.pack(accumulator.x), packed.pack(accumulator.y)
-            middle = packed.canonical(
-                packed.subtract(packed.multiply(packed.pack(slope), packed.pack(slope)), 2 * x)
-            )
-            ratio = packed.multiply(2 * y, packed.inverse(packed.subtract(middle, x)))
-            second = packed.canonical(packed.subtract(0, packed.pack(slope) + ratio))
-            next_x = packed.canonical(packed.subtract(packed.multiply(second, second), x + middle))
-            next_y = packed.subtract(packed.multiply(second, packed.subtract(x, next_x)), y)
-            second_slope, following = (
-                packed.unpack(second),
-                Point(packed.unpack(next_x), packed.unpack(next_y)),
-            )
-        else:
-            outcome = chain._double_and_add(accumulator, addend)
-            assert not isinstance(outcome, chain.ChainPart)
-            inverse, slope, second_slope, following = outcome
-        numbers = [*encode_point(accumulator), *encode_point(addend), *inverse, *slope, *second_slope]
-        steps[:, step, 0] = encode(np.array(numbers))
-        accumulator = following
-    results = encode(np.array(encode_point(accumulator)))[:, None]
-    return replace(rows, chains=replace(rows.chains, steps=steps, results=results))
+def test_a_block_cannot_change_its_key_on_the_way() -> None:
+    """The thief's key makes the response and its multiples are added; the last row shows the key that is robbed."""
+    robbed, thief = (SecretKey(SUITE, scalar) for scalar in (271828, 31337))
+    message = (int(SUITE), *range(1, specimen.MESSAGE_LENGTH))
+    nonce = 987654321
+    commitment = affine(multiply_generator(nonce))
+    elements = challenge_elements(robbed.trading_key, commitment, message)
+    response = (nonce + challenge_number(elements) * thief.scalar) % ORDER
+    claim = SignedMessage(robbed.trading_key, message, signature_from(commitment, response))
+    honest = SignedMessage(thief.trading_key, message, sign(thief, message))
+    traces = specimen.witness((claim, honest), 2).by_table
+    assert _reasons(traces) == {"bus sponge"}
+    stolen = specimen.comb_rows(Point(thief.trading_key.x, thief.trading_key.y), response, elements)
+    assert decode(stolen.combs.results)[:, 0].tolist() == list(encode_point(commitment))
+    shown = encode(np.array(encode_point(Point(robbed.trading_key.x, robbed.trading_key.y))))[:, None]
+    digest = sponge(
+        poseidon.PARAMETERS,
+        HashKind.SIGNATURE_CHALLENGE,
+        [*encode_point(commitment), *decode(shown)[:, 0].tolist(), *message],
+        signature.NO_LABEL,
+    )
+    lengths = np.full(1, 28 + len(message))
+    rows = replace(stolen, keys=shown, digests=encode(np.array(digest))[:, None], lengths=lengths)
+    block = specimen.block(rows)
+    block[NUMBER, :END] = encode([2])[0]
+    block[NUMBER, END] = ONE
+    traces[signature.NAME][:, :BLOCK] = block
+    assert _reasons(traces) == {"a block has one key"}
 
 
-def test_an_exceptional_addition_cannot_be_hidden_by_a_zero_inverse() -> None:
-    rows = _chain_with_a_free_slope((1, 2, 3, 4, 5, 6, 7))
-    assert specimen.broken_in_table(signature.fill(rows, rows.keys[:, :1], signature.LOG_BLOCK)) == {
-        "P and T differ in x"
-    }
+def test_the_key_that_is_hashed_is_the_one_whose_multiples_are_added() -> None:
+    """The last of the key's elements that the last row shows."""
+    traces = _honest_traces()
+    trace = traces[signature.NAME]
+    trace[ONES, END] = add_elements(int(trace[ONES, END]), ONE)
+    assert _reasons(traces) == {"bus key starts", "bus sponge"}
 
 
-def test_a_free_slope_would_have_led_anywhere() -> None:
-    """What the inverse is for: two slopes, two results."""
-    first, second = (_chain_with_a_free_slope((seed, 2, 3, 4, 5, 6, 7)) for seed in (1, 8))
-    assert (first.chains.results != second.chains.results).any()
-
-
-def test_a_looked_up_point_must_be_the_keys() -> None:
-    claims = specimen.signed(3, 2)
-    numbers = {signature.NAME: specimen.witness(claims, 2).by_table[signature.NAME].copy()}
-    traces = _honest_traces() | numbers
-    number_column = signature.COLUMNS - 2
-    traces[signature.NAME][number_column, :BLOCK] = ONE
-    assert specimen.broken(specimen.inspected(traces)) == {"bus chain points", "bus sponge"}
-
-
-def _key_trace(point: Point) -> Montgomery:
-    column = encode(np.array(encode_point(point)))[:, None]
-    return keys.fill(column, keys.LOG_BLOCK)[: keys.POINT_COLUMNS]
-
-
-def _broken_key(trace: Montgomery) -> set[str]:
-    table = next(table for table in specimen.circuit().tables if table.name == keys.NAME)
-    return specimen.broken(inspect([table], {keys.NAME: trace}, is_montgomery=True))
-
-
-def test_a_key_off_the_curve_is_refused() -> None:
-    assert _broken_key(_key_trace(GENERATOR)) == set()
-    off = Point(GENERATOR.x, (*GENERATOR.y[:6], (GENERATOR.y[6] + 1) % PRIME))
-    assert _broken_key(_key_trace(off)) == {"the key is on the curve"}
-
-
-@pytest.mark.parametrize("entry", range(4))
-def test_a_fixed_point_is_no_key(entry: int) -> None:
-    fixed = fixed_points().table[entry]
-    for point in (fixed, negate_point(fixed)):
-        assert "the key is no fixed point and no negative of one" in _broken_key(_key_trace(point))
+# ------------------------------------------------------------------------------------------------------- coverage
 
 
 @pytest.mark.parametrize("name", [keys.NAME, poseidon.NAME, signed_messages.NAME])
@@ -297,14 +452,14 @@ def test_every_column_of_the_other_tables_is_bound_alone(name: str) -> None:
 
 
 def test_every_constraint_of_a_signature_refuses_some_change() -> None:
-    """A constraint that no change breaks says nothing; the one about the order has a test of its own."""
+    """A constraint that no change breaks says nothing."""
     (claim,) = specimen.signed(1, 1)
-    honest = specimen.witness((claim,) * 64, 1).by_table[signature.NAME]
+    honest = specimen.witness((claim,) * 128, 1).by_table[signature.NAME]
     table = specimen.signature_table()
-    silent = {constraint.name for constraint in table.constraints} - {"the response is below the order"}
-    for row in (0, 30, 31, 61, 62, 100, *range(STEPS - 1, BLOCK)):
+    silent = {constraint.name for constraint in table.constraints if "happens once" not in constraint.name}
+    for row in (0, 3, 6, 7, 8, 29, 30, END):
         trace = honest.copy()
-        for column in range(signature.COLUMNS):
+        for column in range(COLUMNS):
             place = column * BLOCK + row
             trace[column, place] = add_elements(int(trace[column, place]), ONE)
         found = inspect([table], {table.name: trace}, is_montgomery=True)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from prover.air.builder import AirBuilder
 from prover.errors import Reason
-from prover.field.koalabear import encode
+from prover.field.koalabear import PRIME, Montgomery, encode
 from prover.fri.prover import FoldedWord
 from prover.hash.domain import HashKind, SuiteId
 from prover.hash.keccak import keccak256
 from prover.hash.keccak_layout import element_bytes
 from prover.hash.suite import KeccakSuite, hash_suite
-from prover.merkle import MixedTree
-from prover.stark.circuit import CircuitError
+from prover.merkle import MalformedOpeningError, MixedTree, TreeShape, root_from_opening
+from prover.stark.circuit import CircuitError, define_circuit
 from prover.stark.encoding import NumberProof
 from prover.stark.key import Digest, make_verification_key
 from prover.stark.proof import Query, TreeOpening
@@ -93,6 +95,15 @@ def test_another_table_of_preprocessed_values_than_the_keys_is_refused() -> None
     honest = proving_key(specimen.lookup_circuit(), (2, 3), specimen.lookup_preprocessed())
     numbers = np.array([[0, 1, 2, 3, 4, 5, 6, 70]])
     own = proving_key(specimen.lookup_circuit(), (2, 3), [None, encode(numbers)])
+    traces = [encode(np.array([[1, 70, 70, 2]])), encode(np.array([[0, 1, 1, 0, 0, 0, 0, 2]]))]
+    forged = with_own_preprocessed_columns(honest, own, traces)
+    assert_refused_by_one_check(honest.verification, [], forged, Reason.PREPROCESSED_ROW_NOT_IN_TREE)
+
+
+def with_own_preprocessed_columns(
+    honest: ProvingKey, own: ProvingKey, traces: Sequence[Montgomery]
+) -> NumberProof:
+    """A proof for the honest key by a forger who uses other preprocessed columns than the key's."""
     root = honest.verification.preprocessed_root
     assert isinstance(root, bytes)
     key_root: bytes = root
@@ -101,19 +112,26 @@ def test_another_table_of_preprocessed_values_than_the_keys_is_refused() -> None
         def absorb_digest(self, label: Label, digest: bytes) -> None:
             super().absorb_digest(label, key_root if label is Label.PREPROCESSED else digest)
 
-    traces = [encode(np.array([[1, 70, 70, 2]])), encode(np.array([[0, 1, 1, 0, 0, 0, 0, 2]]))]
-    mixed = replace(own, verification=honest.verification)
-    forged = honest_proof(mixed, traces, (), HearsTheKeysRoot)
+    return honest_proof(replace(own, verification=honest.verification), traces, (), HearsTheKeysRoot)
+
+
+def test_preprocessed_columns_that_change_places_are_refused() -> None:
+    """What the key calls left stands on the right: the forger's columns are the key's own, in another order."""
+
+    def constrain(air: AirBuilder) -> None:
+        for side in ("left", "right"):
+            air.assert_equal(
+                f"the cell is the {side} one", air.column(f"{side} cell"), air.preprocessed(side)
+            )
+
+    circuit = define_circuit("sides", [("sides", constrain)])
+    sides = encode(np.stack([np.arange(8), np.arange(8) + 10]))
+    swapped = np.ascontiguousarray(sides[::-1])
+    honest, own = (proving_key(circuit, (3,), [content]) for content in (sides, swapped))
+    assert honest.verification.digest != own.verification.digest
+    assert verdict(honest.verification, [], honest_proof(honest, [sides])) is None
+    forged = with_own_preprocessed_columns(honest, own, [swapped])
     assert_refused_by_one_check(honest.verification, [], forged, Reason.PREPROCESSED_ROW_NOT_IN_TREE)
-
-
-def test_preprocessed_columns_in_another_order_are_another_key() -> None:
-    table = [None, encode(np.arange(8))[None, :]]
-    swapped = [None, np.ascontiguousarray(table[1][:, ::-1])]  # type: ignore[index]
-    keys = [proving_key(specimen.lookup_circuit(), (2, 3), content) for content in (table, swapped)]
-    assert keys[0].verification.digest != keys[1].verification.digest
-    messages = honest_proof(keys[1], specimen.lookup_traces([1, 1, 1, 1]))
-    assert verdict(keys[0].verification, [], messages) is not None
 
 
 def with_opening(proof: NumberProof, tree: int, change: Callable[[Opening], Opening]) -> NumberProof:
@@ -195,6 +213,20 @@ def test_a_column_moved_from_one_matrix_to_the_next_is_refused() -> None:
     assert verdict(key.verification, [], forged) is Reason.SHAPE
 
 
+def test_without_the_widths_a_column_moved_to_the_next_matrix_leads_to_the_same_root(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    suite, shape = KeccakSuite(), TreeShape(1, ((2, 2), (1, 2)))
+    matrices = [encode(np.arange(8 * width).reshape(width, 2, 4)) for width in (2, 1)]
+    tree = MixedTree.commit(suite, matrices, 1)
+    (first, second), path = tree.open(5).rows, tree.open(5).path
+    moved = [first[:1], (*first[1:], *second)]
+    with pytest.raises(MalformedOpeningError, match="do not have the widths"):
+        root_from_opening(suite, shape, 5, moved, path)
+    monkeypatch.setattr("prover.merkle._check_rows", lambda *_: None)
+    assert root_from_opening(suite, shape, 5, moved, path) == tree.root
+
+
 def test_a_shorter_matrix_opened_at_a_neighbours_place_is_refused(
     key: ProvingKey, proof: NumberProof
 ) -> None:
@@ -232,6 +264,36 @@ def test_a_leaf_is_never_a_node() -> None:
     assert leaf != node
     assert len(content) == 64, "without the prefix both would be this hash:"
     assert keccak256(content) not in {leaf, node}
+
+
+class WithoutPrefixes(KeccakSuite):
+    """Hashes bytes as they are: a row of sixteen elements and two nodes look alike."""
+
+    def hash_elements(self, kind: HashKind, elements: Sequence[int], level: int = 0) -> bytes:
+        return keccak256(element_bytes(elements))
+
+    def compress(self, left: bytes, right: bytes, level: int) -> bytes:
+        return keccak256(left + right)
+
+
+def test_without_prefixes_a_leaf_could_be_opened_as_two_nodes() -> None:
+    """The committed row spells two digests, of rows that nobody committed to."""
+    weak = WithoutPrefixes()
+
+    def spelled(row: list[int]) -> list[int]:
+        digest = weak.hash_elements(HashKind.ROW, row)
+        return [int.from_bytes(digest[place : place + 4], "big") for place in range(0, 32, 4)]
+
+    rows = ([number, *range(15)] for number in itertools.count())
+    never, beside = itertools.islice((row for row in rows if max(spelled(row)) < PRIME), 2)
+    committed, other = spelled(never) + spelled(beside), [7] * 16
+    taller = TreeShape(0, ((16, 2),))
+    for suite, is_fooled in ((weak, True), (KeccakSuite(), False)):
+        leaves = [suite.hash_elements(HashKind.ROW, row) for row in (committed, other)]
+        root = suite.compress(leaves[0], leaves[1], 0)
+        assert root_from_opening(suite, TreeShape(0, ((16, 1),)), 0, [committed], [leaves[1]]) == root
+        path = [suite.hash_elements(HashKind.ROW, beside), leaves[1]]
+        assert (root_from_opening(suite, taller, 0, [never], path) == root) is is_fooled
 
 
 @pytest.mark.parametrize("suite", list(SuiteId), ids=lambda suite: suite.name)

@@ -67,6 +67,8 @@ def test_the_table_of_steps_has_rows_columns_seconds_and_bytes() -> None:
         "recursion_seconds_all": [4.0, 1.25],
         "recursion_cpu_seconds": 2.5,
         "key_seconds": 3.0,
+        "key_read_seconds": 0.5,
+        "key_file_bytes": 1 << 20,
         "terminal_proof_bytes": 101_972,
         "peak_rss_bytes": 1 << 30,
         "soundness_bits": 101.2,

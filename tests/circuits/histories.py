@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 
-from prover.curve.chain import fixed_points
+from prover.curve.comb import fixed_points
 from prover.hash.poseidon import POSEIDON16_20
 from rollup.authority import TradingKey
 from rollup.batch import Batch, BatchOutcome, apply_batch
@@ -37,13 +37,13 @@ from tests.rollup.workbench import (
 
 SUITE = SignatureSuite.SEPTIC_POSEIDON16_20
 REAL_KEYS = tuple(SecretKey(SUITE, 12_345 + place).trading_key for place in range(3))
-FIXED = fixed_points().table[2]
+SILENT = fixed_points().key_offset
 STRANGE_KEYS = (
     make(TradingKey, SUITE, (2, *(0,) * 6), (0,) * 7),
-    make(TradingKey, SUITE, FIXED.x, FIXED.y),
+    make(TradingKey, SUITE, SILENT.x, SILENT.y),
     make(TradingKey, 3, REAL_KEYS[0].x, REAL_KEYS[0].y),
 )
-"""No point of the curve, a fixed point, an unknown suite."""
+"""No point of the curve, one that cannot sign since its multiples are exceptional, an unknown suite."""
 
 
 class KeysChecked(CountingCheck):

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 
-from circuits import signature
+from circuits import poseidon, signature
+from circuits.demand import write_counts
 from circuits.signature_circuit import SignatureWitness, fill, log_heights, signature_circuit
 from prover.air.inspect import Findings, inspect
 from prover.air.table import Table
-from prover.curve.kernels import run_chains
+from prover.curve.comb_kernels import run_combs
+from prover.curve.key_table_kernels import key_tables
 from prover.curve.septic import ORDER, Point
 from prover.curve.septic import encode as encode_point
 from prover.field.koalabear import Montgomery, encode
@@ -70,18 +74,37 @@ def signature_table() -> Table:
     return next(table for table in circuit().tables if table.name == signature.NAME)
 
 
-def chain_rows(key: Point, response: int, challenges: tuple[int, int, int, int]) -> signature.SignatureRows:
-    """One chain for any numbers, without a hash behind it: the digest is what the challenge says modulo p."""
+def comb_rows(key: Point, response: int, challenges: Sequence[int]) -> signature.SignatureRows:
+    """One comb for any numbers, without a hash behind it: the digest is what the challenge says modulo p."""
     column = encode(np.array(encode_point(key)))[:, None]
     limbs = np.array(limbs_of(response, 16 * RESPONSE_LIMBS), dtype=np.uint32)[:, None]
     elements = np.array(challenges, dtype=np.uint32)[:, None]
     digest = encode(np.array([*challenges, 0, 0, 0, 0]))[:, None]
-    chains = run_chains(column, limbs, elements, has_witness=True)
+    tables = key_tables(column, has_witness=True)
+    combs = run_combs(tables, np.zeros(1, np.int64), limbs, elements, has_witness=True)
     zero = np.zeros(1, np.uint32)
-    return signature.SignatureRows(zero, column, limbs, elements, digest, chains, zero, np.full(1, 49))
+    return signature.SignatureRows(zero, column, elements, digest, combs, zero, np.full(1, 49))
+
+
+def block(rows: signature.SignatureRows) -> Montgomery:
+    """The trace of one signature that is sent."""
+    return signature.fill(rows, rows.combs, signature.LOG_BLOCK)
 
 
 def broken_in_table(trace: Montgomery) -> set[str]:
     """The constraints that a trace of the signature table alone breaks."""
     found = inspect([signature_table()], {signature.NAME: trace}, is_montgomery=True)
     return {name for name in broken(found) if not name.startswith("bus ")}
+
+
+def recounted(traces: dict[str, Montgomery]) -> Findings:
+    """All that is wrong with changed traces when look-ups are counted anew.
+
+    The Poseidon table must be an honest one: of it only the messages are looked at, which is a hundred times quicker.
+    """
+    copies = {name: trace.copy() for name, trace in traces.items()}
+    tables = [
+        replace(table, constraints=()) if table.name == poseidon.NAME else table for table in circuit().tables
+    ]
+    write_counts(tables, [copies[table.name] for table in tables], [None] * len(tables), (), threads=1)
+    return inspect(tables, copies, is_montgomery=True)

@@ -26,8 +26,10 @@ from tests.circuits.histories import RecordedHistories, told
 from tests.circuits.story import Chapter, chapters
 from tests.rollup.node.desk import ALICE, BOB, CAROL, DOLLAR, Desk
 
-BLOCK = 128
+BLOCK = 32
 """Rows of a signature."""
+KEY_BLOCK = 64
+"""Rows of the multiples of a key that signs; the generator has a block and a key number, too."""
 RANGE_CHECK = "range check"
 PEOPLE = (ALICE, BOB, CAROL)
 
@@ -45,7 +47,8 @@ def rows_of(counted: BatchLimits) -> dict[str, int]:
         "data": counted.data_rows,
         "slots": counted.slots,
         "trades": counted.trades,
-        "keys": 4 * counted.keys,
+        "keys": counted.keys + 1,
+        "key multiples": KEY_BLOCK * (counted.signers + 1),
         "credits": counted.credits,
         "position lists": counted.list_rows,
         "identities": counted.identities,

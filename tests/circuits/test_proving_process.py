@@ -13,7 +13,7 @@ import pytest
 
 from circuits.aggregation import FirstStep
 from circuits.archived import follow_archived
-from circuits.shelved import UnusableStepsError, bits_of, join_steps, kept_base, kept_step, words_of
+from circuits.shelved import UnusableStepsError, bits_of, join_steps, kept_base, kept_step
 from circuits.statement import BatchStatement
 from circuits.verifying import verification_key
 from prover.stark.encoding import Reader, read_heading
@@ -166,7 +166,7 @@ STATEMENT = BatchStatement(
 
 
 def test_a_statement_is_read_back_from_its_public_values() -> None:
-    assert BatchStatement.from_words(words_of(STATEMENT.elements)) == STATEMENT
+    assert BatchStatement.from_elements(STATEMENT.elements) == STATEMENT
 
 
 def test_a_first_step_that_is_no_proof_is_not_used(tmp_path: Path) -> None:

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from circuits.aggregation import BASE_PRESET, FirstStep, first_verification_key, join_size
+from circuits.aggregation import BASE_PRESET, FirstStep, first_verification_key
 from circuits.pin_chain import CIRCUIT_FILE, pinned_files, targets
 from circuits.shapes import SHAPES
 from circuits.statement import PUBLIC_NAMES, BatchStatement
 from circuits.terminal_statement import (
     BATCH_WORDS,
     WORDS,
-    KeyIdentity,
     PinnedChain,
+    key_identity,
     pinned_chain,
     terminal_values,
     terminal_words,
@@ -29,6 +29,7 @@ from prover.recursion.prove import public_names
 from prover.recursion.record import IDENTITY_LENGTH
 from prover.recursion.terminal import terminal_circuit
 from prover.stark.key import VerificationKey
+from rollup.node.proofs import KeyIdentity
 
 ROOT = Path(__file__).parents[2]
 
@@ -100,7 +101,7 @@ def test_every_shape_and_every_join_is_pinned() -> None:
 def test_the_pinned_digests_are_those_of_todays_tables() -> None:
     """With the pinned roots, which only `python -m circuits.pin_chain --check` makes again."""
     for shape in SHAPES:
-        assert KeyIdentity.of(first_verification_key(shape.name)) == pinned_chain().base[shape.name]
+        assert key_identity(first_verification_key(shape.name)) == pinned_chain().base[shape.name]
     circuit = terminal_circuit(public_names(sum(word.limbs for word in WORDS)))
     text = (ROOT / CIRCUIT_FILE).read_text(encoding="ascii")
     header = bytes.fromhex(json.loads(text)["parts"]["HEADER"])
@@ -116,10 +117,6 @@ def test_the_pinned_files_are_made_again() -> None:
     pinned, circuit = pinned_files()
     for path, content in zip(targets(), (pinned.spelled(), circuit), strict=True):
         assert path.read_text(encoding="ascii") == content
-
-
-def test_a_join_takes_as_many_as_it_can() -> None:
-    assert [join_size(waiting) for waiting in range(1, 10)] == [1, 2, 2, 4, 4, 4, 4, 8, 8]
 
 
 def test_a_first_step_is_kept_and_read_again() -> None:

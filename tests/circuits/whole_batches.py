@@ -17,7 +17,7 @@ from unittest import mock
 import numpy as np
 from numpy.typing import NDArray
 
-from circuits import poseidon, range_check, shapes, signature
+from circuits import key_multiples, keys, poseidon, range_check, shapes, signature
 from circuits.buses import COMPRESS, DIGEST_PLACE, FOURTEEN_BITS, SIXTEEN_BITS, SPONGE, TWO_BYTES
 from circuits.poseidon import PARAMETERS
 from circuits.witness import BatchWitness, follow_batch, lay_out
@@ -32,7 +32,7 @@ from rollup.schnorr import key_elements
 from rollup.state_tree import StateTree
 from tests.circuits.story import Chapter
 
-SLOW: Final = (signature.NAME, poseidon.NAME, range_check.NAME)
+SLOW: Final = (signature.NAME, key_multiples.NAME, poseidon.NAME, range_check.NAME)
 """Tables that are not filled; their answers are computed here instead."""
 
 LIMITS: Final = {SIXTEEN_BITS: 1 << 16, FOURTEEN_BITS: 1 << 14, TWO_BYTES: 1 << 8}
@@ -73,11 +73,16 @@ def laid_out(told: Chapter, room: int = 0) -> BatchWitness:
     heights = {name: (max(rows, 1) - 1).bit_length() + room for name, rows in followed.needed.items()}
     # A single row has no row below it, and no shape has such a table but the batch's own.
     heights = {name: max(log, 1) for name, log in heights.items()}
-    heights |= {"batch": 0, "keys": max(heights["keys"], 2), range_check.NAME: range_check.LOG_HEIGHT}
+    heights |= {
+        "batch": 0,
+        keys.NAME: max(heights[keys.NAME], keys.LEAST_LOG_HEIGHT),
+        range_check.NAME: range_check.LOG_HEIGHT,
+    }
     nothing = np.zeros((1, 1), np.uint32)
     with ExitStack() as stack:
         for name, answer in (
             ("signature", nothing),
+            ("key_multiples", nothing),
             ("poseidon", (nothing, nothing)),
         ):
             stack.enter_context(mock.patch(f"circuits.{name}.fill", return_value=answer))

@@ -46,7 +46,7 @@ def test_a_batch_is_inspected(desk: Desk) -> None:
     assert counts["Trade"] == 1
     assert counts["Deposit"] == 7
     trade = next(one for one in found["types"] if one["name"] == "Trade")
-    assert trade["rows"]["signatures"] == 2 * 128
+    assert trade["rows"]["signatures"] == 2 * 32
     shown = desk.run("inspect", "1")
     assert shown.code == 0
     assert "by type of transaction" in shown.out

@@ -105,6 +105,29 @@ def test_every_opening_leads_to_the_root(suite: AnySuite, blowup: int, sizes: li
 
 
 @EVERY_SUITE
+@pytest.mark.parametrize(
+    ("blowup", "sizes", "kept"),
+    [(2, [(3, 32)], 5), (4, [(2, 16), (1, 16)], 5), (2, [(2, 32), (3, 8)], 5), (2, [(2, 32), (3, 16)], 6)],
+)
+def test_a_tree_without_its_lowest_layers_opens_the_same(
+    suite: AnySuite,
+    blowup: int,
+    sizes: list[tuple[int, int]],
+    kept: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No layer is left out into which a matrix is mixed: it could not be made from the leaves alone."""
+    matrices = random_matrices(blowup, sizes)
+    whole = MixedTree.commit(suite, matrices, threads=2)
+    monkeypatch.setattr("prover.merkle.LEAST_LOG_SKIPPED", 0)
+    cut = MixedTree.commit(suite, matrices, threads=2)
+    assert (len(whole._layers), len(cut._layers)) == (7, kept)
+    assert cut.root == whole.root
+    indices = [*range(64), 63, 5, 5]
+    assert cut.open_many(indices) == whole.open_many(indices)
+
+
+@EVERY_SUITE
 def test_changing_any_value_node_or_index_leads_elsewhere(suite: AnySuite) -> None:
     blowup, sizes = SHAPES[4]
     tree = MixedTree.commit(suite, random_matrices(blowup, sizes), threads=1)

@@ -184,6 +184,27 @@ def test_many_columns_go_through_in_groups(monkeypatch: pytest.MonkeyPatch) -> N
     assert np.array_equal(ntt.forward_transform(inverse_whole, threads=2), matrix)
 
 
+@pytest.mark.parametrize(("log_height", "columns"), [(2, 3), (9, 5), (13, 4), (14, 1), (14, 40), (15, 70)])
+@pytest.mark.parametrize("log_blowup", [0, 1, 2])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_extension_takes_the_place_of_its_columns(
+    log_height: int, columns: int, log_blowup: int, threads: int
+) -> None:
+    matrix = random_matrix(columns, log_height)
+    expected = ntt.low_degree_extension(matrix, log_blowup)
+    words = ntt.aligned_empty((columns << log_height + log_blowup,))
+    words[words.size - matrix.size :] = matrix.reshape(-1)
+    extended = ntt.extend_in_place(words, columns, log_blowup, threads=threads)
+    assert np.shares_memory(extended, words)
+    assert np.array_equal(extended, expected)
+
+
+def test_an_extension_needs_just_as_many_words() -> None:
+    for words in (np.zeros(24, dtype=np.uint32), np.zeros((2, 16), dtype=np.uint32)):
+        with pytest.raises(ValueError, match="are not the extension of"):
+            ntt.extend_in_place(words, 5, 1)
+
+
 @pytest.mark.parametrize("log_height", [3, 9])
 def test_results_go_where_they_are_asked_to(log_height: int) -> None:
     matrix = random_matrix(2, log_height)

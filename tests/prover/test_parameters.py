@@ -50,7 +50,7 @@ def test_a_preset_is_filed_under_its_own_name(name: str, preset: StarkParameters
 
 def test_the_encoding_is_laid_out_as_documented() -> None:
     assert PRESETS["terminal"].to_bytes() == (
-        b"terminal" + bytes(24) + bytes([6, 0, 26, 3, 5, 16, 16, 16, 16, 16, 26, 3, 26, 0, 103])
+        b"terminal" + bytes(24) + bytes([6, 0, 26, 3, 6, 16, 16, 16, 16, 16, 26, 3, 26, 0, 103])
     )
     assert PRESETS["keccak-128-rate-2"].to_bytes()[33:35] == (261).to_bytes(2, "big")
 

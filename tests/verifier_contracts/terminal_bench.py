@@ -15,12 +15,13 @@ from pathlib import Path
 from eth_abi.abi import encode
 from web3.utils.address import get_create_address
 
-from circuits.terminal_statement import KeyIdentity, pinned_chain
+from circuits.terminal_statement import pinned_chain
 from prover.hash.poseidon import POSEIDON16_20
 from rollup.batch import Batch, BatchOutcome, apply_batch
 from rollup.binding import bind, packed
 from rollup.codec import DATA_VERSION, QueuedItem
 from rollup.node.deployment import stark_verifier
+from rollup.node.proofs import KeyIdentity
 from rollup.schnorr import SepticSchnorr
 from rollup.state import Deployment, State
 from rollup.state_hash import KernelHasher

@@ -92,7 +92,7 @@ def test_the_field_is_the_same_field() -> None:
     folding, extension = source("Folding"), source("Extension")
     assert f"ROOT = {root_of_unity(24)};" in folding
     assert f"INVERSE_ROOT = {inverse(root_of_unity(24))};" in folding
-    assert f"HALF = {inverse(2):#x};" in folding
+    assert f"EIGHTH = {inverse(8):#x};" in folding
     assert f"PRIME = {PRIME:#x};" in extension
     assert f"GENERATOR = {GENERATOR};" in source("StarkVerifier")
     for c0, c1, c2, c3, c4 in _frobenius_rows()[1:]:

@@ -155,7 +155,7 @@ FORGERIES: dict[str, Callable[[], Forgery]] = {
         Reason.WRONG_KEY, key=bytes(32), is_accepted=True
     ),
     "run.trees.cursor <= run.trees.end": lambda: honest(Reason.TRUNCATED, lambda _, content: content[:100]),
-    "KeccakTree.isCanonical(run.busSums, (run.trees.cursor - run.busSums) / 4)": lambda: honest(
+    "areCanonical(run.busSums, run.trees.cursor)": lambda: honest(
         Reason.NON_CANONICAL_ELEMENT, plus_prime(-20)
     ),
     "statement.length == d.head(CircuitDescription.STATEMENT_WORDS)": lambda: honest(
@@ -169,21 +169,18 @@ FORGERIES: dict[str, Callable[[], Forgery]] = {
     "run.transcript.absorbNonce(label, run.nonce, bits)": lambda: by(
         Lazy, Reason.GRINDING_MISSING_CONSTRAINT, step=1, grinding=Grinding(constraint=10)
     ),
-    "Extension.received(cursor + VALUE_BYTES * chosen) == Memory.get(leaves.words, leaf)": lambda: by(
+    "Extension.received(cursor + VALUE_BYTES * chosen) == Memory.get(words, 0)": lambda: by(
         OtherWord, Reason.FOLD_INCONSISTENT, step=5
     ),
     "value == Memory.get(leaves.words, leaf)": lambda: by(
         LyingOpenings, Reason.FINAL_POLYNOMIAL_MISMATCH, step=5
     ),
-    "(node ^ root) >> 48 == 0": lambda: by(CommitsToNothing, Reason.MAIN_ROW_NOT_IN_TREE, step=1),
-    "next <= reading.end": lambda: honest(Reason.TRUNCATED, lambda _, content: content[:-1]),
-    "end <= reading.end": lambda: honest(Reason.TRUNCATED, lambda _, content: content[:-1], made=crowded()),
-    "isCanonical(cursor, columns)": lambda: honest(
-        Reason.NON_CANONICAL_ELEMENT, last_row_plus_prime, made=crowded()
+    "(Memory.get(bottom, 2) ^ root) >> 48 == 0": lambda: by(
+        CommitsToNothing, Reason.MAIN_ROW_NOT_IN_TREE, step=1
     ),
-    "segment.hasNext ? addRowTwice(cursor, columns, segment.weights, target)"
-    " : addRow(cursor, columns, segment.weights, target)": lambda: honest(
-        Reason.NON_CANONICAL_ELEMENT, plus_prime(0)
+    "reading.cursor <= reading.end": lambda: honest(Reason.TRUNCATED, lambda _, content: content[:-1]),
+    "WeightedRows.isCanonical(elements, (columns + 7) / 8)": lambda: honest(
+        Reason.NON_CANONICAL_ELEMENT, last_row_plus_prime, made=crowded()
     ),
 }
 """By the condition that is demanded."""
@@ -191,6 +188,7 @@ FORGERIES: dict[str, Callable[[], Forgery]] = {
 NO_FORGERY = {
     "vanishing != 0": "the transcript draws the point: no prover can make it one of a few million base elements",
     "misses": "the same, for the shifted points",
+    "end <= reading.end": "the demand behind each leaf says the same of its row, for the same reason, only later",
 }
 
 QUICKLY = "value == Memory.get(leaves.words, leaf)"

@@ -5,7 +5,9 @@ pragma solidity 0.8.37;
 ///
 ///     sent      twenty bytes, the constant coordinate first, as a proof holds it
 ///     narrow    five lanes of 51 bits, the constant coordinate highest: every value outside this library
-///     wide      lanes of 85 bits in two words, coordinates 4, 3, 2 and 1, 0 from the low end up: sums of products
+///     wide      lanes of 85 bits in two words, coordinates 4, 3, 2 and 1, 0 from the low end up: sums of base multiples
+///     long      lanes of 85 bits in three words, coefficients of X^2, X, 1, then of X^5 to X^3, then of X^8 to X^6:
+///               sums of products before X^5 is replaced; bit 255 of the second and third word counts nowhere
 ///     map       the five narrow values e, eX, .., eX^4, wide: multiplying by e is then ten products
 ///
 /// Lanes are reduced to [0, p) unless a comment says otherwise.
@@ -58,55 +60,93 @@ library Extension {
         }
     }
 
-    /// Multiply: the sum of a_i times X^i b, where a wide X^i b becomes the next one by a shift.
-    ///
-    /// X (c0, c1, c2, c3, c4) = (c4, c0, c1 - c4, c2, c3): what leaves one word at the low end enters the other at the top.
+    /// Multiply.
     function product(uint256 a, uint256 b) internal pure returns (uint256) {
-        (uint256 low, uint256 high) = wideProduct(a, b);
-        return narrow(low, high);
+        (uint256 upper, uint256 lower) = triples(b);
+        return productOf(a, upper, lower);
     }
 
-    /// The product in wide lanes, each below 2^67: more of them can be added before they are reduced.
-    /// The rows stand in scratch memory, where the compiler does not compute them anew for every use.
-    function wideProduct(uint256 a, uint256 b) internal pure returns (uint256 sumLow, uint256 sumHigh) {
+    /// The coordinates (0, 1, 2) and (2, 3, 4) in lanes of 85 bits, the first one highest.
+    function triples(uint256 b) internal pure returns (uint256 upper, uint256 lower) {
+        assembly ("memory-safe") {
+            upper := or(
+                and(shr(102, b), 0x7ffffffffffff),
+                or(and(shr(68, b), shl(85, 0x7ffffffffffff)), and(shr(34, b), shl(170, 0x7ffffffffffff)))
+            )
+            lower := or(
+                and(b, 0x7ffffffffffff),
+                or(and(shl(34, b), shl(85, 0x7ffffffffffff)), and(shl(68, b), shl(170, 0x7ffffffffffff)))
+            )
+        }
+    }
+
+    /// Multiply by what is given in triples.
+    function productOf(uint256 a, uint256 upper, uint256 lower) internal pure returns (uint256) {
+        (uint256 first, uint256 second, uint256 third) = longProduct(0, 0, 0, a, upper, lower);
+        return shortened(first, second, third);
+    }
+
+    /// Add a product to a long value: eleven multiplications of a coordinate of one by three coordinates of the other.
+    /// Lanes of reduced factors grow by less than 2^65, so there is room for 2^19 products.
+    function longProduct(uint256 first, uint256 second, uint256 third, uint256 a, uint256 upper, uint256 lower)
+        internal
+        pure
+        returns (uint256, uint256, uint256)
+    {
+        assembly ("memory-safe") {
+            let f := shr(204, a)
+            first := add(first, mul(f, upper))
+            // What is shifted out at the top leaves its lowest bit in bit 255, which counts nowhere.
+            second := add(second, mul(f, shl(85, lower)))
+            f := and(shr(153, a), 0x7ffffffffffff)
+            first := add(first, mul(f, shr(85, upper)))
+            second := add(second, mul(f, lower))
+            f := and(shr(102, a), 0x7ffffffffffff)
+            first := add(first, mul(f, shr(170, upper)))
+            second := add(second, mul(f, or(shl(85, upper), and(shr(85, lower), 0x1fffffffffffffffffffff))))
+            third := add(third, mul(f, shl(170, lower)))
+            f := and(shr(51, a), 0x7ffffffffffff)
+            second := add(second, mul(f, upper))
+            third := add(third, mul(f, shl(85, lower)))
+            f := and(a, 0x7ffffffffffff)
+            second := add(second, mul(f, shr(85, upper)))
+            third := add(third, mul(f, lower))
+        }
+        return (first, second, third);
+    }
+
+    /// Add a product of two narrow values.
+    function withProduct(uint256 first, uint256 second, uint256 third, uint256 a, uint256 b)
+        internal
+        pure
+        returns (uint256, uint256, uint256)
+    {
+        (uint256 upper, uint256 lower) = triples(b);
+        return longProduct(first, second, third, a, upper, lower);
+    }
+
+    /// Reduce a long value: X^5 = 1 - X^2, and so on up to X^8.
+    function shortened(uint256 first, uint256 second, uint256 third) internal pure returns (uint256 r) {
         assembly ("memory-safe") {
             let lane := 0x1fffffffffffffffffffff
-            mstore(
-                0,
-                or(
-                    and(b, 0x7ffffffffffff),
-                    or(shl(34, and(b, shl(51, 0x7ffffffffffff))), shl(68, and(b, shl(102, 0x7ffffffffffff))))
-                )
+            let c6 := and(shr(170, third), lane)
+            let c7 := and(shr(85, third), lane)
+            let c8 := and(third, lane)
+            let c5 := and(second, lane)
+            // 2^64 p: more than a lane holds, so that no difference goes below zero.
+            r := mod(sub(add(and(shr(85, second), lane), 0x7f0000010000000000000000), c7), 0x7f000001)
+            r := or(
+                r,
+                shl(51, mod(sub(add(add(and(shr(170, second), lane), c8), 0x7f0000010000000000000000), c6), 0x7f000001))
             )
-            mstore(32, or(and(shr(153, b), 0x7ffffffffffff), shl(85, shr(204, b))))
-            let f := shr(204, a)
-            sumLow := mul(f, mload(0))
-            sumHigh := mul(f, mload(32))
-            let carry := and(mload(0), lane)
-            // Twice the prime: the coordinate that is taken off may itself be a sum of two.
-            mstore(0, or(shr(85, mload(0)), shl(170, sub(add(and(mload(32), lane), 0xfe000002), carry))))
-            mstore(32, or(shr(85, mload(32)), shl(85, carry)))
-            f := and(shr(153, a), 0x7ffffffffffff)
-            sumLow := add(sumLow, mul(f, mload(0)))
-            sumHigh := add(sumHigh, mul(f, mload(32)))
-            carry := and(mload(0), lane)
-            mstore(0, or(shr(85, mload(0)), shl(170, sub(add(and(mload(32), lane), 0xfe000002), carry))))
-            mstore(32, or(shr(85, mload(32)), shl(85, carry)))
-            f := and(shr(102, a), 0x7ffffffffffff)
-            sumLow := add(sumLow, mul(f, mload(0)))
-            sumHigh := add(sumHigh, mul(f, mload(32)))
-            carry := and(mload(0), lane)
-            mstore(0, or(shr(85, mload(0)), shl(170, sub(add(and(mload(32), lane), 0xfe000002), carry))))
-            mstore(32, or(shr(85, mload(32)), shl(85, carry)))
-            f := and(shr(51, a), 0x7ffffffffffff)
-            sumLow := add(sumLow, mul(f, mload(0)))
-            sumHigh := add(sumHigh, mul(f, mload(32)))
-            carry := and(mload(0), lane)
-            mstore(0, or(shr(85, mload(0)), shl(170, sub(add(and(mload(32), lane), 0xfe000002), carry))))
-            mstore(32, or(shr(85, mload(32)), shl(85, carry)))
-            f := and(a, 0x7ffffffffffff)
-            sumLow := add(sumLow, mul(f, mload(0)))
-            sumHigh := add(sumHigh, mul(f, mload(32)))
+            r := or(
+                r,
+                shl(102, mod(sub(add(add(and(first, lane), add(c7, c8)), 0x7f0000010000000000000000), c5), 0x7f000001))
+            )
+            r := or(r, shl(153, mod(add(and(shr(85, first), lane), c6), 0x7f000001)))
+            r := or(
+                r, shl(204, mod(sub(add(add(shr(170, first), c5), 0x7f0000010000000000000000), c8), 0x7f000001))
+            )
         }
     }
 

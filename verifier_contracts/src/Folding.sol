@@ -12,8 +12,8 @@ library Folding {
     uint256 private constant ROOT = 1791270792;
     uint256 private constant INVERSE_ROOT = 1796240327;
 
-    /// (p + 1) / 2, the inverse of two.
-    uint256 private constant HALF = 0x3f800001;
+    /// p - (p - 1) / 8, the inverse of eight: every level of a fold halves, and all of them are made up for at once.
+    uint256 private constant EIGHTH = 0x6f200001;
 
     /// A table of the roots of order 2^k for every k up to 24, or of their inverses.
     function rootTable(bool inverted) internal pure returns (uint256 table) {
@@ -71,13 +71,19 @@ library Folding {
         }
     }
 
-    function raisedToTwoPower(uint256 value, uint256 logExponent) internal pure returns (uint256) {
-        unchecked {
-            for (; logExponent != 0; --logExponent) {
-                value = mulmod(value, value, Extension.PRIME);
+    /// Square two base elements so many times.
+    function raisedTogether(uint256 one, uint256 other, uint256 logExponent)
+        internal
+        pure
+        returns (uint256, uint256)
+    {
+        assembly ("memory-safe") {
+            for {} logExponent { logExponent := sub(logExponent, 1) } {
+                one := mulmod(one, one, 0x7f000001)
+                other := mulmod(other, other, 0x7f000001)
             }
-            return value;
         }
+        return (one, other);
     }
 
     /// The powers of the inverse root of order 8 that a fold by up to eight divides by.
@@ -106,106 +112,116 @@ library Folding {
     /// `maps` are those of the challenge raised to 1, 2, 4, ..; `inverse` is one over x.
     ///
     /// A pair becomes (f(x) + f(-x)) / 2 + challenge (f(x) - f(-x)) / 2x.
+    /// The next level folds in X^2 with the squared challenge, so the quotient of both squares too.
     function foldRow(uint256 cursor, uint256 logArity, uint256 maps, uint256 inverse, uint256 table)
         internal
         pure
         returns (uint256 value)
     {
-        assembly ("memory-safe") {
-            let values := mload(0x40)
-            // A mask of 85 bits; as a value that the compiler cannot know it is kept, not computed anew at every use.
-            let lane := shr(171, not(shr(255, values)))
-            let half := shl(4, shl(logArity, 1))
-            // The first level, on lanes of 32 bits as they are sent: twice the prime still fits.
-            for { let m := 0 } lt(m, half) { m := add(m, 32) } {
-                let s := shr(96, calldataload(add(cursor, mul(20, shr(5, m)))))
-                let d := shr(96, calldataload(add(cursor, mul(20, shr(5, add(m, half))))))
-                let scale := mulmod(inverse, mload(add(table, div(shl(7, m), half))), 0x7f000001)
-                // In this order no lane goes below zero or above its 32 bits.
-                mstore(0, sub(add(s, 0x7f0000017f0000017f0000017f0000017f000001), d))
-                s := add(s, d)
-                d := mload(0)
-                let f := shr(128, d)
-                let low := mul(f, mload(maps))
-                let high := mul(f, mload(add(maps, 32)))
-                f := and(shr(96, d), 0xffffffff)
-                low := add(low, mul(f, mload(add(maps, 64))))
-                high := add(high, mul(f, mload(add(maps, 96))))
-                f := and(shr(64, d), 0xffffffff)
-                low := add(low, mul(f, mload(add(maps, 128))))
-                high := add(high, mul(f, mload(add(maps, 160))))
-                f := and(shr(32, d), 0xffffffff)
-                low := add(low, mul(f, mload(add(maps, 192))))
-                high := add(high, mul(f, mload(add(maps, 224))))
-                f := and(d, 0xffffffff)
-                low := add(low, mul(f, mload(add(maps, 256))))
-                high := add(high, mul(f, mload(add(maps, 288))))
-                d := mod(add(and(s, 0xffffffff), mul(scale, and(low, lane))), 0x7f000001)
-                d := or(
-                    d, shl(51, mod(add(and(shr(32, s), 0xffffffff), mul(scale, and(shr(85, low), lane))), 0x7f000001))
-                )
-                d := or(
-                    d, shl(102, mod(add(and(shr(64, s), 0xffffffff), mul(scale, shr(170, low))), 0x7f000001))
-                )
-                d := or(
-                    d, shl(153, mod(add(and(shr(96, s), 0xffffffff), mul(scale, and(high, lane))), 0x7f000001))
-                )
-                d := or(d, shl(204, mod(add(shr(128, s), mul(scale, shr(85, high))), 0x7f000001)))
-                mstore(add(values, m), d)
-            }
-            inverse := mulmod(inverse, inverse, 0x7f000001)
-            maps := add(maps, 320)
-            for { half := shr(1, half) } gt(half, 16) { half := shr(1, half) } {
-                // With fewer values left, their divisors lie further apart: 128 / half words.
-                for { let m := 0 } lt(m, half) { m := add(m, 32) } {
-                    let s := mload(add(values, m))
-                    let d := mload(add(values, add(m, half)))
-                    let scale := mulmod(inverse, mload(add(table, div(shl(7, m), half))), 0x7f000001)
-                    s := add(s, d)
-                    // s - 2 f(-x) + 2p: the difference, with 2p so that no lane goes below zero.
-                    d := sub(add(s, 0xfe00000200001fc00000400003f800000800007f00000100000fe000002), shl(1, d))
-                    let f := shr(204, d)
-                    let low := mul(f, mload(maps))
-                    let high := mul(f, mload(add(maps, 32)))
-                    f := and(shr(153, d), 0x7ffffffffffff)
-                    low := add(low, mul(f, mload(add(maps, 64))))
-                    high := add(high, mul(f, mload(add(maps, 96))))
-                    f := and(shr(102, d), 0x7ffffffffffff)
-                    low := add(low, mul(f, mload(add(maps, 128))))
-                    high := add(high, mul(f, mload(add(maps, 160))))
-                    f := and(shr(51, d), 0x7ffffffffffff)
-                    low := add(low, mul(f, mload(add(maps, 192))))
-                    high := add(high, mul(f, mload(add(maps, 224))))
-                    f := and(d, 0x7ffffffffffff)
-                    low := add(low, mul(f, mload(add(maps, 256))))
-                    high := add(high, mul(f, mload(add(maps, 288))))
-                    d := mod(add(and(s, 0x7ffffffffffff), mul(scale, and(low, lane))), 0x7f000001)
-                    d := or(
-                        d, shl(51, mod(add(and(shr(51, s), 0x7ffffffffffff), mul(scale, and(shr(85, low), lane))), 0x7f000001))
-                    )
-                    d := or(
-                        d, shl(102, mod(add(and(shr(102, s), 0x7ffffffffffff), mul(scale, shr(170, low))), 0x7f000001))
-                    )
-                    d := or(
-                        d, shl(153, mod(add(and(shr(153, s), 0x7ffffffffffff), mul(scale, and(high, lane))), 0x7f000001))
-                    )
-                    d := or(d, shl(204, mod(add(shr(204, s), mul(scale, shr(85, high))), 0x7f000001)))
-                    mstore(add(values, m), d)
+        unchecked {
+            uint256 half = 20 << (logArity - 1);
+            if (logArity == 1) {
+                value = sentPair(cursor, half, inverse, maps);
+            } else {
+                uint256 other;
+                uint256 quarter = mulmod(inverse, Memory.get(table, 2), Extension.PRIME);
+                if (logArity == 2) {
+                    value = sentPair(cursor, half, inverse, maps);
+                    other = sentPair(cursor + 20, half, quarter, maps);
+                } else {
+                    value = sentPair(cursor, half, inverse, maps);
+                    other = sentPair(cursor + 40, half, quarter, maps);
+                    uint256 eighth = mulmod(inverse, Memory.get(table, 1), Extension.PRIME);
+                    uint256 third = sentPair(cursor + 20, half, eighth, maps);
+                    eighth = mulmod(inverse, Memory.get(table, 3), Extension.PRIME);
+                    eighth = sentPair(cursor + 60, half, eighth, maps);
+                    maps += Extension.MAP_BYTES;
+                    inverse = mulmod(inverse, inverse, Extension.PRIME);
+                    value = pair(value, other, inverse, maps);
+                    quarter = mulmod(inverse, Memory.get(table, 2), Extension.PRIME);
+                    other = pair(third, eighth, quarter, maps);
                 }
-                // The next level folds in X^2 with the squared challenge, so the quotient of both squares too.
-                inverse := mulmod(inverse, inverse, 0x7f000001)
-                maps := add(maps, 320)
+                inverse = mulmod(inverse, inverse, Extension.PRIME);
+                value = pair(value, other, inverse, maps + Extension.MAP_BYTES);
             }
-            value := mload(values)
+            return Extension.scaled(value, EIGHTH << (3 - logArity));
         }
-        return Extension.scaled(value, halves(logArity));
     }
 
-    /// One half to a power: every level of a fold halves, and all of them are made up for at once.
-    function halves(uint256 exponent) private pure returns (uint256 value) {
-        value = 1;
-        for (; exponent != 0; --exponent) {
-            value = mulmod(value, HALF, Extension.PRIME);
+    /// Fold a value of the calldata and the one that stands so many bytes behind it; `scale` is one over the first one's x.
+    function sentPair(uint256 cursor, uint256 half, uint256 scale, uint256 map) private pure returns (uint256 value) {
+        assembly ("memory-safe") {
+            // Lanes of 32 bits as they are sent: twice the prime still fits.
+            let s := shr(96, calldataload(cursor))
+            let d := shr(96, calldataload(add(cursor, half)))
+            // In this order no lane goes below zero or above its 32 bits.
+            mstore(0, sub(add(s, 0x7f0000017f0000017f0000017f0000017f000001), d))
+            s := add(s, d)
+            d := mload(0)
+            let f := shr(128, d)
+            let low := mul(f, mload(map))
+            let high := mul(f, mload(add(map, 32)))
+            f := and(shr(96, d), 0xffffffff)
+            low := add(low, mul(f, mload(add(map, 64))))
+            high := add(high, mul(f, mload(add(map, 96))))
+            f := and(shr(64, d), 0xffffffff)
+            low := add(low, mul(f, mload(add(map, 128))))
+            high := add(high, mul(f, mload(add(map, 160))))
+            f := and(shr(32, d), 0xffffffff)
+            low := add(low, mul(f, mload(add(map, 192))))
+            high := add(high, mul(f, mload(add(map, 224))))
+            f := and(d, 0xffffffff)
+            low := add(low, mul(f, mload(add(map, 256))))
+            high := add(high, mul(f, mload(add(map, 288))))
+            let lane := 0x1fffffffffffffffffffff
+            value := mod(add(and(s, 0xffffffff), mul(scale, and(low, lane))), 0x7f000001)
+            value := or(
+                value, shl(51, mod(add(and(shr(32, s), 0xffffffff), mul(scale, and(shr(85, low), lane))), 0x7f000001))
+            )
+            value := or(
+                value, shl(102, mod(add(and(shr(64, s), 0xffffffff), mul(scale, shr(170, low))), 0x7f000001))
+            )
+            value := or(
+                value, shl(153, mod(add(and(shr(96, s), 0xffffffff), mul(scale, and(high, lane))), 0x7f000001))
+            )
+            value := or(value, shl(204, mod(add(shr(128, s), mul(scale, shr(85, high))), 0x7f000001)))
+        }
+    }
+
+    /// The same for two narrow values.
+    function pair(uint256 left, uint256 right, uint256 scale, uint256 map) private pure returns (uint256 value) {
+        assembly ("memory-safe") {
+            let s := add(left, right)
+            // s - 2 f(-x) + 2p: the difference, with 2p so that no lane goes below zero.
+            let d := sub(add(s, 0xfe00000200001fc00000400003f800000800007f00000100000fe000002), shl(1, right))
+            let f := shr(204, d)
+            let low := mul(f, mload(map))
+            let high := mul(f, mload(add(map, 32)))
+            f := and(shr(153, d), 0x7ffffffffffff)
+            low := add(low, mul(f, mload(add(map, 64))))
+            high := add(high, mul(f, mload(add(map, 96))))
+            f := and(shr(102, d), 0x7ffffffffffff)
+            low := add(low, mul(f, mload(add(map, 128))))
+            high := add(high, mul(f, mload(add(map, 160))))
+            f := and(shr(51, d), 0x7ffffffffffff)
+            low := add(low, mul(f, mload(add(map, 192))))
+            high := add(high, mul(f, mload(add(map, 224))))
+            f := and(d, 0x7ffffffffffff)
+            low := add(low, mul(f, mload(add(map, 256))))
+            high := add(high, mul(f, mload(add(map, 288))))
+            let lane := 0x1fffffffffffffffffffff
+            value := mod(add(and(s, 0x7ffffffffffff), mul(scale, and(low, lane))), 0x7f000001)
+            value := or(
+                value,
+                shl(51, mod(add(and(shr(51, s), 0x7ffffffffffff), mul(scale, and(shr(85, low), lane))), 0x7f000001))
+            )
+            value := or(
+                value, shl(102, mod(add(and(shr(102, s), 0x7ffffffffffff), mul(scale, shr(170, low))), 0x7f000001))
+            )
+            value := or(
+                value, shl(153, mod(add(and(shr(153, s), 0x7ffffffffffff), mul(scale, and(high, lane))), 0x7f000001))
+            )
+            value := or(value, shl(204, mod(add(shr(204, s), mul(scale, shr(85, high))), 0x7f000001)))
         }
     }
 

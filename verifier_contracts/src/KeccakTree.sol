@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {Memory} from "./Memory.sol";
 import {Reason, demand} from "./StarkRefusal.sol";
+import {WeightedRows} from "./WeightedRows.sol";
 
 /// The columns of one tree at one height: what is hashed into one node.
 struct Segment {
@@ -11,10 +12,9 @@ struct Segment {
     /// Why a tree is refused whose tallest segment this is.
     Reason reason;
     uint256 columns;
-    /// The weights of a batch, zero in a fold: two wide words for each column of as many whole groups of eight as the
-    /// columns take, or four where columns are opened at the next row too (zero for those that are not).
+    /// The weights of a batch at the point, zero in a fold, and at the next row's point, zero if none is opened there.
     uint256 weights;
-    bool hasNext;
+    uint256 nextWeights;
     /// For a batch four words for each row (the sums at the point and at the next), for a fold where the row stands.
     uint256 target;
     /// Rows met so far.
@@ -61,102 +61,125 @@ library KeccakTree {
             uint256 logSize = leaves.level;
             // Nodes that wait for their right sibling, each behind its layer; below them all a zero.
             uint256 top = Memory.allocate(2 * (logSize + 1));
-            uint256 node;
+            uint256 bottom = top + 32;
             uint256 keys = ways.keys;
             uint256 toMeetings = ways.meetings - keys;
+            bool isPlain = segments.length == 1;
             for (uint256 end = keys + 32 * ways.count; keys < end; keys += 32) {
+                uint256 node = row(reading, leaves);
                 uint256 key = Memory.get(keys, 0);
                 uint256 meeting = Memory.get(keys + toMeetings, 0);
-                uint256 level = logSize;
-                node = row(reading, leaves);
-                while (true) {
-                    uint256 goal = Memory.get(top, 0);
-                    bool stays = meeting > goal;
-                    if (stays) goal = meeting;
-                    if (level > goal) node = climb(reading, segments, node, key >> (logSize - level), level, goal);
-                    level = goal;
-                    if (stays) {
-                        top += 64;
-                        Memory.set(top, 0, level);
-                        Memory.set(top, 1, node);
-                        break;
-                    }
-                    if (level == 0) break;
-                    // The node that waits is the left one: its leaves have smaller keys.
-                    node = parent(Memory.get(top, 1), node, level - 1);
-                    top -= 64;
-                    level -= 1;
-                    if (segments.length != 1) node = mixed(reading, segments, node, level);
+                // A tree of one height is climbed without a pause.
+                if (isPlain) {
+                    (top, reading.cursor) = ascended(node, key, logSize, meeting, top, reading.cursor);
+                } else {
+                    top = ascendedAndMixed(reading, segments, node, key, meeting, top);
                 }
+                demand(reading.cursor <= reading.end, Reason.Truncated);
             }
-            demand((node ^ root) >> 48 == 0, leaves.reason);
+            demand((Memory.get(bottom, 2) ^ root) >> 48 == 0, leaves.reason);
         }
     }
 
-    /// Go up from one layer to another; the key's lowest bit says on which side the node is.
-    function climb(
+    /// Go up from a leaf until its way meets the next leaf's, and leave the node there to wait; the last one's waits at
+    /// the root. Returns the last node that waits and the place behind the siblings that were read.
+    function ascended(uint256 node, uint256 key, uint256 level, uint256 meeting, uint256 top, uint256 cursor)
+        private
+        pure
+        returns (uint256, uint256)
+    {
+        assembly ("memory-safe") {
+            let free := mload(64)
+            mstore(0, NODE_PREFIX)
+            for {} 1 {} {
+                let goal := mload(top)
+                if gt(meeting, goal) { goal := meeting }
+                // Two layers at a time, after an odd one.
+                if and(sub(level, goal), 1) {
+                    level := sub(level, 1)
+                    mstore8(1, level)
+                    // Sixty bytes: prefix, left, right. The node goes first; it spoils only the sibling's place, and
+                    // the two highest bytes of the free memory pointer, which comes back below.
+                    let right := mul(26, and(key, 1))
+                    mstore(add(8, right), node)
+                    calldatacopy(sub(34, right), cursor, 26)
+                    node := keccak256(0, 60)
+                    cursor := add(cursor, 26)
+                    key := shr(1, key)
+                }
+                for {} gt(level, goal) {} {
+                    mstore8(1, sub(level, 1))
+                    let right := mul(26, and(key, 1))
+                    mstore(add(8, right), node)
+                    calldatacopy(sub(34, right), cursor, 26)
+                    mstore(8, keccak256(0, 60))
+                    level := sub(level, 2)
+                    mstore8(1, level)
+                    switch and(key, 2)
+                    case 0 { calldatacopy(34, add(cursor, 26), 26) }
+                    default {
+                        mstore(34, mload(8))
+                        calldatacopy(8, add(cursor, 26), 26)
+                    }
+                    node := keccak256(0, 60)
+                    cursor := add(cursor, 52)
+                    key := shr(2, key)
+                }
+                if eq(level, meeting) {
+                    top := add(top, 64)
+                    mstore(top, level)
+                    mstore(add(top, 32), node)
+                    break
+                }
+                // The node that waits is the left one: its leaves have smaller keys.
+                level := sub(level, 1)
+                mstore8(1, level)
+                mstore(8, mload(add(top, 32)))
+                mstore(34, node)
+                node := keccak256(0, 60)
+                key := shr(1, key)
+                top := sub(top, 64)
+            }
+            mstore(64, free)
+        }
+        return (top, cursor);
+    }
+
+    /// The same in a tree that rows of several heights are mixed into.
+    function ascendedAndMixed(
         Reading memory reading,
         Segment[] memory segments,
         uint256 node,
         uint256 key,
-        uint256 level,
-        uint256 goal
+        uint256 meeting,
+        uint256 top
     ) private pure returns (uint256) {
         unchecked {
-            // A tree of one height is climbed without a pause.
-            if (segments.length == 1) return climbed(node, key, level, goal, siblings(reading, level - goal));
-            while (level > goal) {
-                uint256 pause = goal;
+            uint256 level = segments[0].level;
+            while (level != meeting) {
+                level -= 1;
+                if (level + 1 == Memory.get(top, 0)) {
+                    node = parent(Memory.get(top, 1), node, level);
+                    top -= 64;
+                } else {
+                    uint256 sibling;
+                    uint256 cursor = reading.cursor;
+                    assembly ("memory-safe") {
+                        sibling := calldataload(cursor)
+                    }
+                    reading.cursor = cursor + NODE_BYTES;
+                    node = key & 1 == 0 ? parent(node, sibling, level) : parent(sibling, node, level);
+                }
+                key >>= 1;
                 for (uint256 k = 1; k < segments.length; ++k) {
-                    uint256 own = segments[k].level;
-                    if (own < level && own > pause) pause = own;
+                    if (segments[k].level == level) node = parent(node, row(reading, segments[k]), level);
                 }
-                node = climbed(node, key, level, pause, siblings(reading, level - pause));
-                key >>= level - pause;
-                level = pause;
-                node = mixed(reading, segments, node, level);
             }
-            return node;
+            top += 64;
+            Memory.set(top, 0, level);
+            Memory.set(top, 1, node);
+            return top;
         }
-    }
-
-    /// Take so many nodes off the front of what is left to read.
-    function siblings(Reading memory reading, uint256 count) private pure returns (uint256 cursor) {
-        unchecked {
-            cursor = reading.cursor;
-            uint256 next = cursor + NODE_BYTES * count;
-            demand(next <= reading.end, Reason.Truncated);
-            reading.cursor = next;
-        }
-    }
-
-    /// Hash a node with its siblings in the calldata up to another layer.
-    function climbed(uint256 node, uint256 key, uint256 level, uint256 goal, uint256 cursor)
-        private
-        pure
-        returns (uint256)
-    {
-        assembly ("memory-safe") {
-            mstore(0, NODE_PREFIX)
-            for {} gt(level, goal) {} {
-                level := sub(level, 1)
-                mstore8(1, level)
-                // Sixty bytes: prefix, left, right. The node goes first, in a way that spoils only the sibling's place.
-                switch and(key, 1)
-                case 0 {
-                    mstore(8, node)
-                    calldatacopy(34, cursor, 26)
-                }
-                default {
-                    mstore(28, shr(48, node))
-                    calldatacopy(8, cursor, 26)
-                }
-                node := keccak256(0, 60)
-                cursor := add(cursor, 26)
-                key := shr(1, key)
-            }
-        }
-        return node;
     }
 
     /// The node over two nodes, in the layer of 2^level nodes.
@@ -170,20 +193,6 @@ library KeccakTree {
         }
     }
 
-    /// Mix in the rows of a shorter matrix, if its height is that of the layer.
-    function mixed(Reading memory reading, Segment[] memory segments, uint256 node, uint256 level)
-        private
-        pure
-        returns (uint256)
-    {
-        unchecked {
-            for (uint256 k = 1; k < segments.length; ++k) {
-                if (segments[k].level == level) return parent(node, row(reading, segments[k]), level);
-            }
-            return node;
-        }
-    }
-
     /// Read, check and hash the next row of a segment, and add it to the sums of its batch.
     function row(Reading memory reading, Segment memory segment) private pure returns (uint256 node) {
         unchecked {
@@ -192,139 +201,35 @@ library KeccakTree {
             uint256 end = cursor + 4 * columns;
             demand(end <= reading.end, Reason.Truncated);
             reading.cursor = end;
-            uint256 target = segment.target;
-            if (segment.weights == 0) {
-                demand(isCanonical(cursor, columns), Reason.NonCanonicalElement);
-                Memory.set(target, segment.met, cursor);
-            } else {
-                target += 128 * segment.met;
-                demand(
-                    segment.hasNext
-                        ? addRowTwice(cursor, columns, segment.weights, target)
-                        : addRow(cursor, columns, segment.weights, target),
-                    Reason.NonCanonicalElement
-                );
-            }
-            segment.met += 1;
+            uint256 target = segment.target + 128 * segment.met;
+            uint256 elements;
             assembly ("memory-safe") {
                 let free := mload(0x40)
                 mstore(free, or(ROW_PREFIX, shl(192, columns)))
-                calldatacopy(add(free, 8), cursor, shl(2, columns))
-                node := keccak256(free, add(8, shl(2, columns)))
+                elements := add(free, 8)
+                let length := shl(2, columns)
+                calldatacopy(elements, cursor, length)
+                node := keccak256(free, add(8, length))
+                // What fills the last word are zeros.
+                mstore(add(elements, length), 0)
             }
+            demand(WeightedRows.isCanonical(elements, (columns + 7) / 8), Reason.NonCanonicalElement);
+            if (segment.weights == 0) {
+                Memory.set(segment.target, segment.met, cursor);
+            } else {
+                addSum(elements, segment.weights, columns, target);
+                if (segment.nextWeights != 0) addSum(elements, segment.nextWeights, columns, target + 64);
+            }
+            segment.met += 1;
         }
     }
 
-    /// Whether so many elements are all below the prime.
-    /// Soundness: an element and the same plus the prime are one element with two hashes.
-    function isCanonical(uint256 cursor, uint256 count) internal pure returns (bool holds) {
-        assembly ("memory-safe") {
-            // v is below p exactly if neither v nor v + (2^31 - p) has bit 31.
-            let gap := 0x00ffffff00ffffff00ffffff00ffffff00ffffff00ffffff00ffffff00ffffff
-            let found := 0
-            for {} gt(count, 7) { count := sub(count, 8) } {
-                let w := calldataload(cursor)
-                found := or(found, or(w, add(w, gap)))
-                cursor := add(cursor, 32)
-            }
-            let w := and(calldataload(cursor), not(shr(shl(5, count), not(0))))
-            found := or(found, or(w, add(w, gap)))
-            holds := iszero(and(found, 0x8000000080000000800000008000000080000000800000008000000080000000))
-        }
-    }
-
-    /// Add weight times element for every element of a row; false if one of them is not canonical.
-    function addRow(uint256 cursor, uint256 columns, uint256 weights, uint256 target) private pure returns (bool holds) {
-        assembly ("memory-safe") {
-            let gap := 0x00ffffff00ffffff00ffffff00ffffff00ffffff00ffffff00ffffff00ffffff
-            let found := 0
-            let low := mload(target)
-            let high := mload(add(target, 32))
-            for {} columns {} {
-                let w := calldataload(cursor)
-                switch lt(columns, 8)
-                case 0 { columns := sub(columns, 8) }
-                default {
-                    // Nothing behind the row counts: its weights are multiplied by zero.
-                    w := and(w, not(shr(shl(5, columns), not(0))))
-                    columns := 0
-                }
-                found := or(found, or(w, add(w, gap)))
-                cursor := add(cursor, 32)
-                let v := shr(224, w)
-                low := add(low, mul(v, mload(weights)))
-                high := add(high, mul(v, mload(add(weights, 0x20))))
-                v := and(shr(192, w), 0xffffffff)
-                low := add(low, mul(v, mload(add(weights, 0x40))))
-                high := add(high, mul(v, mload(add(weights, 0x60))))
-                v := and(shr(160, w), 0xffffffff)
-                low := add(low, mul(v, mload(add(weights, 0x80))))
-                high := add(high, mul(v, mload(add(weights, 0xa0))))
-                v := and(shr(128, w), 0xffffffff)
-                low := add(low, mul(v, mload(add(weights, 0xc0))))
-                high := add(high, mul(v, mload(add(weights, 0xe0))))
-                v := and(shr(96, w), 0xffffffff)
-                low := add(low, mul(v, mload(add(weights, 0x100))))
-                high := add(high, mul(v, mload(add(weights, 0x120))))
-                v := and(shr(64, w), 0xffffffff)
-                low := add(low, mul(v, mload(add(weights, 0x140))))
-                high := add(high, mul(v, mload(add(weights, 0x160))))
-                v := and(shr(32, w), 0xffffffff)
-                low := add(low, mul(v, mload(add(weights, 0x180))))
-                high := add(high, mul(v, mload(add(weights, 0x1a0))))
-                v := and(w, 0xffffffff)
-                low := add(low, mul(v, mload(add(weights, 0x1c0))))
-                high := add(high, mul(v, mload(add(weights, 0x1e0))))
-                weights := add(weights, 0x200)
-            }
-            mstore(target, low)
-            mstore(add(target, 32), high)
-            holds := iszero(and(found, 0x8000000080000000800000008000000080000000800000008000000080000000))
-        }
-    }
-
-    /// The same with two weights for every element, and two sums.
-    function addRowTwice(uint256 cursor, uint256 columns, uint256 weights, uint256 target)
-        private
-        pure
-        returns (bool holds)
-    {
-        assembly ("memory-safe") {
-            let gap := 0x00ffffff00ffffff00ffffff00ffffff00ffffff00ffffff00ffffff00ffffff
-            let found := 0
-            let low := mload(target)
-            let high := mload(add(target, 32))
-            let nextLow := mload(add(target, 64))
-            let nextHigh := mload(add(target, 96))
-            for {} columns {} {
-                let w := calldataload(cursor)
-                switch lt(columns, 8)
-                case 0 { columns := sub(columns, 8) }
-                default {
-                    w := and(w, not(shr(shl(5, columns), not(0))))
-                    columns := 0
-                }
-                found := or(found, or(w, add(w, gap)))
-                cursor := add(cursor, 32)
-                for { let end := add(weights, 0x400) } lt(weights, end) { weights := add(weights, 0x100) } {
-                    let v := shr(224, w)
-                    low := add(low, mul(v, mload(weights)))
-                    high := add(high, mul(v, mload(add(weights, 0x20))))
-                    nextLow := add(nextLow, mul(v, mload(add(weights, 0x40))))
-                    nextHigh := add(nextHigh, mul(v, mload(add(weights, 0x60))))
-                    v := and(shr(192, w), 0xffffffff)
-                    low := add(low, mul(v, mload(add(weights, 0x80))))
-                    high := add(high, mul(v, mload(add(weights, 0xa0))))
-                    nextLow := add(nextLow, mul(v, mload(add(weights, 0xc0))))
-                    nextHigh := add(nextHigh, mul(v, mload(add(weights, 0xe0))))
-                    w := shl(64, w)
-                }
-            }
-            mstore(target, low)
-            mstore(add(target, 32), high)
-            mstore(add(target, 64), nextLow)
-            mstore(add(target, 96), nextHigh)
-            holds := iszero(and(found, 0x8000000080000000800000008000000080000000800000008000000080000000))
+    /// Add weight times element for every element of a row in memory.
+    function addSum(uint256 elements, uint256 weights, uint256 columns, uint256 target) private pure {
+        unchecked {
+            (uint256 low, uint256 high) = WeightedRows.sum(elements, weights, WeightedRows.size(columns));
+            Memory.set(target, 0, Memory.get(target, 0) + low);
+            Memory.set(target, 1, Memory.get(target, 1) + high);
         }
     }
 
@@ -353,9 +258,11 @@ library KeccakTree {
             for (uint256 leaf = 1; leaf < ways.count; ++leaf) {
                 uint256 differing = Memory.get(ways.keys, leaf - 1) ^ Memory.get(ways.keys, leaf);
                 uint256 meeting = logSize;
-                while (differing > 1) {
-                    differing >>= 1;
-                    --meeting;
+                // The place of the highest bit, by halves; keys have at most 32 bits.
+                for (uint256 half = 16; half != 0; half >>= 1) {
+                    if (differing >> half == 0) continue;
+                    differing >>= half;
+                    meeting -= half;
                 }
                 Memory.set(ways.meetings, leaf - 1, meeting);
             }

@@ -11,6 +11,7 @@ import {Memory} from "./Memory.sol";
 import {PublicMessages} from "./PublicMessages.sol";
 import {Reason, demand} from "./StarkRefusal.sol";
 import {Transcript, TranscriptHashing} from "./Transcript.sol";
+import {WeightedRows} from "./WeightedRows.sol";
 
 /// Verifies proofs of one circuit, whose description stands in the code of another contract.
 ///
@@ -59,6 +60,9 @@ contract StarkVerifier is IVerifier {
         uint256 roots;
         uint256 inverseRoots;
         uint256 point;
+        /// The point, squared again and again, as far as it was needed.
+        uint256 squares;
+        uint256 squareCount;
         /// Where the registers of public values, of opened values, of claims and of batching powers begin.
         uint256 publics;
         uint256 opened;
@@ -146,9 +150,7 @@ contract StarkVerifier is IVerifier {
             run.trees.cursor = run.finalPolynomial + (VALUE_BYTES << d.head(CircuitDescription.LOG_FINAL_LENGTH));
             run.trees.end = run.root + proof.length;
             demand(run.trees.cursor <= run.trees.end, Reason.Truncated);
-            demand(
-                KeccakTree.isCanonical(run.busSums, (run.trees.cursor - run.busSums) / 4), Reason.NonCanonicalElement
-            );
+            demand(areCanonical(run.busSums, run.trees.cursor), Reason.NonCanonicalElement);
             run.roots = Folding.rootTable(false);
             run.inverseRoots = Folding.rootTable(true);
             run.registers = Memory.allocate(d.head(CircuitDescription.REGISTERS));
@@ -242,6 +244,8 @@ contract StarkVerifier is IVerifier {
                 Reason.GrindingMissingOutOfDomain
             );
             run.point = run.transcript.drawExtension(TranscriptHashing.OUT_OF_DOMAIN);
+            run.squares = Memory.allocate(Folding.TWO_ADICITY + 1);
+            Memory.set(run.squares, 0, run.point);
             uint256 count = d.head(CircuitDescription.OPENED_VALUES);
             // Soundness: the values are bound before the batching challenge is drawn.
             // Otherwise they could be chosen so that their random combination fits.
@@ -415,6 +419,18 @@ contract StarkVerifier is IVerifier {
         }
     }
 
+    /// The point raised to two to a power.
+    function raisedPoint(Run memory run, uint256 logExponent) private pure returns (uint256) {
+        unchecked {
+            while (run.squareCount < logExponent) {
+                uint256 last = Memory.get(run.squares, run.squareCount);
+                run.squareCount += 1;
+                Memory.set(run.squares, run.squareCount, Extension.product(last, last));
+            }
+            return Memory.get(run.squares, logExponent);
+        }
+    }
+
     /// For each height: the point raised to it, the vanishing polynomial, and the selectors of the first row, the last
     /// row and the rows before the last.
     function fillHeights(Run memory run) private pure {
@@ -424,7 +440,7 @@ contract StarkVerifier is IVerifier {
             uint256 heights = d + d.head(CircuitDescription.HEIGHT_LIST);
             for (uint256 k = 0; k < count; ++k) {
                 uint256 logHeight = (heights + k).number(1);
-                uint256 raised = Extension.raisedToTwoPower(run.point, logHeight);
+                uint256 raised = raisedPoint(run, logHeight);
                 uint256 vanishing = Extension.lessBase(raised, 1);
                 // Soundness: a point on a row is refused: any quotient would do there.
                 demand(vanishing != 0, Reason.OutOfDomainPointInDomain);
@@ -445,29 +461,22 @@ contract StarkVerifier is IVerifier {
             uint256 d = run.description;
             uint256 cursor = d + d.head(CircuitDescription.PERIODIC_LIST);
             for (uint256 group = d.head(CircuitDescription.PERIODIC_GROUPS); group != 0; --group) {
-                uint256 inner = Extension.raisedToTwoPower(run.point, cursor.number(1));
+                uint256 inner = raisedPoint(run, cursor.number(1));
                 uint256 period = 1 << (cursor + 1).number(1);
                 uint256 columns = (cursor + 2).number(2);
-                uint256 powers = Memory.allocate(2 * period);
+                uint256 words = WeightedRows.size(period);
+                uint256 powers = Memory.allocate(words);
                 uint256 power = Extension.ONE;
                 for (uint256 k = 0; k < period; ++k) {
-                    Extension.widen(powers + 64 * k, power);
+                    WeightedRows.set(powers, k, power);
                     power = Extension.product(power, inner);
                 }
                 cursor += 4;
                 for (; columns != 0; --columns) {
-                    uint256 low;
-                    uint256 high;
-                    assembly ("memory-safe") {
-                        let power_ := powers
-                        for { let end := add(cursor, shl(2, period)) } lt(cursor, end) { cursor := add(cursor, 4) } {
-                            let coefficient := shr(224, mload(cursor))
-                            low := add(low, mul(coefficient, mload(power_)))
-                            high := add(high, mul(coefficient, mload(add(power_, 32))))
-                            power_ := add(power_, 64)
-                        }
-                    }
+                    // A short period's last word holds what stands behind it, which meets no weight.
+                    (uint256 low, uint256 high) = WeightedRows.sum(cursor, powers, words);
                     fill(run, Extension.narrow(low, high));
+                    cursor += 4 * period;
                 }
             }
         }
@@ -594,22 +603,17 @@ contract StarkVerifier is IVerifier {
             segment.target = batch.sums;
             uint256 nextCount = (cursor + 4).number(2);
             cursor += 6;
-            uint256 stride = 64;
-            if (nextCount != 0) {
-                segment.hasNext = true;
-                batch.hasNext = true;
-                stride = 128;
-            }
-            // Rows are read eight columns at a time.
-            uint256 weights = Memory.allocate((stride / 32) * ((segment.columns + 7) & ~uint256(7)));
-            segment.weights = weights;
+            segment.weights = Memory.allocate(WeightedRows.size(segment.columns));
             for (uint256 k = 0; k < segment.columns; ++k) {
-                Extension.widen(weights + stride * k, Memory.get(run.powers, cursor.number(2)));
+                WeightedRows.set(segment.weights, k, Memory.get(run.powers, cursor.number(2)));
                 cursor += 2;
             }
+            if (nextCount == 0) return cursor;
+            batch.hasNext = true;
+            segment.nextWeights = Memory.allocate(WeightedRows.size(segment.columns));
             for (; nextCount != 0; --nextCount) {
                 uint256 power = Memory.get(run.powers, (cursor + 2).number(2));
-                Extension.widen(weights + 128 * cursor.number(2) + 64, power);
+                WeightedRows.set(segment.nextWeights, cursor.number(2), power);
                 cursor += 4;
             }
             return cursor;
@@ -634,18 +638,14 @@ contract StarkVerifier is IVerifier {
             demand(misses, Reason.OutOfDomainPointInDomain);
             uint256 sums = batch.sums;
             for (uint256 leaf = 0; leaf < count; ++leaf) {
-                uint256 sum = Extension.narrow(Memory.get(sums, 0), Memory.get(sums, 1));
-                uint256 word = Extension.product(Extension.difference(batch.claim, sum), Memory.get(inverses, leaf));
+                uint256 less = batch.claim + Extension.PRIMES - Extension.narrow(Memory.get(sums, 0), Memory.get(sums, 1));
+                (uint256 first, uint256 second, uint256 third) = Extension.withProduct(0, 0, 0, less, Memory.get(inverses, leaf));
                 if (sides == 2) {
-                    sum = Extension.narrow(Memory.get(sums, 2), Memory.get(sums, 3));
-                    word = Extension.sum(
-                        word,
-                        Extension.product(
-                            Extension.difference(batch.nextClaim, sum), Memory.get(inverses, count + leaf)
-                        )
-                    );
+                    less = batch.nextClaim + Extension.PRIMES - Extension.narrow(Memory.get(sums, 2), Memory.get(sums, 3));
+                    (first, second, third) =
+                        Extension.withProduct(first, second, third, less, Memory.get(inverses, count + leaf));
                 }
-                Memory.set(target, leaf, word);
+                Memory.set(target, leaf, Extension.shortened(first, second, third));
                 sums += 128;
             }
         }
@@ -665,33 +665,55 @@ contract StarkVerifier is IVerifier {
             segment.reason = Reason.FoldRowNotInTree;
             KeccakTree.check(run.trees, segments, rows, sentNode(fold.root));
             uint256 maps = Memory.allocate(Extension.MAP_BYTES / 32 * arity);
+            uint256 challenge = fold.challenge;
             for (uint256 k = 0; k < arity; ++k) {
-                Extension.writeMap(
-                    maps + Extension.MAP_BYTES * k, Extension.raisedToTwoPower(fold.challenge, k)
-                );
+                Extension.writeMap(maps + Extension.MAP_BYTES * k, challenge);
+                challenge = Extension.product(challenge, challenge);
             }
-            uint256 row = 0;
-            for (uint256 leaf = 0; leaf < leaves.ways.count; ++leaf) {
-                uint256 key = Memory.get(leaves.ways.keys, leaf);
-                if (key >> arity != Memory.get(rows.keys, row)) ++row;
-                uint256 chosen = reversed(key & ((1 << arity) - 1), arity);
-                uint256 cursor = Memory.get(segment.target, row);
-                // Soundness: this ties each word to the one before it, and the first one to the opened rows.
-                demand(
-                    Extension.received(cursor + VALUE_BYTES * chosen) == Memory.get(leaves.words, leaf),
-                    Reason.FoldInconsistent
-                );
-                // The first leaf of a row goes on for all of them; it is never behind the one that is overwritten.
-                uint256 inverse = Memory.get(leaves.inverses, leaf);
-                uint256 first = mulmod(inverse, Folding.chosenRoot(divisors, arity, chosen), Extension.PRIME);
-                Memory.set(leaves.points, row, Folding.raisedToTwoPower(Memory.get(leaves.points, leaf), arity));
-                Memory.set(leaves.inverses, row, Folding.raisedToTwoPower(inverse, arity));
-                if (leaf == 0 || key >> arity != Memory.get(leaves.ways.keys, leaf - 1) >> arity) {
-                    Memory.set(leaves.words, row, Folding.foldRow(cursor, arity, maps, first, divisors));
-                }
-            }
+            foldLeaves(leaves, segment.target, arity, maps, divisors);
             leaves.ways = rows;
             leaves.logSize = logRows;
+        }
+    }
+
+    /// Compare every leaf's word with its row's, and put the folded rows in the place of the leaves.
+    function foldLeaves(Leaves memory leaves, uint256 target, uint256 arity, uint256 maps, uint256 divisors)
+        private
+        pure
+    {
+        unchecked {
+            uint256 words = leaves.words;
+            uint256 points = leaves.points - words;
+            uint256 inverses = leaves.inverses - words;
+            uint256 toKeys = leaves.ways.keys - words;
+            uint256 made = words;
+            uint256 previous = type(uint256).max;
+            uint256 cursor;
+            for (uint256 end = words + 32 * leaves.ways.count; words < end; words += 32) {
+                uint256 key = Memory.get(words + toKeys, 0);
+                // The lowest bits of the key in opposite order.
+                uint256 chosen = ((0x73516240 >> (4 * (key & ((1 << arity) - 1)))) & 7) >> (3 - arity);
+                key >>= arity;
+                bool isNew = key != previous;
+                if (isNew) {
+                    cursor = Memory.get(target, 0);
+                    target += 32;
+                    previous = key;
+                }
+                // Soundness: this ties each word to the one before it, and the first one to the opened rows.
+                demand(
+                    Extension.received(cursor + VALUE_BYTES * chosen) == Memory.get(words, 0), Reason.FoldInconsistent
+                );
+                if (!isNew) continue;
+                // The first leaf of a row goes on for all of them; it is never behind the one that is overwritten.
+                uint256 inverse = Memory.get(words + inverses, 0);
+                uint256 first = mulmod(inverse, Folding.chosenRoot(divisors, arity, chosen), Extension.PRIME);
+                Memory.set(made, 0, Folding.foldRow(cursor, arity, maps, first, divisors));
+                (first, inverse) = Folding.raisedTogether(Memory.get(words + points, 0), inverse, arity);
+                Memory.set(made + points, 0, first);
+                Memory.set(made + inverses, 0, inverse);
+                made += 32;
+            }
         }
     }
 
@@ -707,6 +729,19 @@ contract StarkVerifier is IVerifier {
                 uint256 value = Folding.evaluate(coefficients, count, Memory.get(leaves.points, leaf));
                 demand(value == Memory.get(leaves.words, leaf), Reason.FinalPolynomialMismatch);
             }
+        }
+    }
+
+    /// Whether all elements between two places of the calldata are below the prime.
+    function areCanonical(uint256 cursor, uint256 end) private pure returns (bool) {
+        uint256 copy;
+        assembly ("memory-safe") {
+            copy := mload(0x40)
+            calldatacopy(copy, cursor, sub(end, cursor))
+            mstore(add(copy, sub(end, cursor)), 0)
+        }
+        unchecked {
+            return WeightedRows.isCanonical(copy, (end - cursor + 31) / 32);
         }
     }
 

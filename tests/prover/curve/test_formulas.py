@@ -1,6 +1,8 @@
-"""The polynomials of curve and chain: they vanish on honest steps, on nothing else, and have the degrees they name."""
+"""The polynomials of curve and comb: they vanish on honest steps, on nothing else, and have the degrees they name."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 
 from prover.air.expression import Cell, CellKind, Expression, read
 from prover.curve import formulas, packed, septic
-from prover.curve.chain import Chain, ChainStep, ExceptionalAddition, run_chain
+from prover.curve.comb import Comb, CombStep, ExceptionalAddition, run_comb
 from prover.curve.formulas import Element
 from prover.curve.septic import GENERATOR, ORDER, Point
 from prover.field.koalabear import PRIME
@@ -26,69 +28,92 @@ def divide(numerator: formulas.Septic[int], denominator: formulas.Septic[int]) -
 
 
 @pytest.fixture(scope="module")
-def chain() -> Chain:
+def comb() -> Comb:
     key = septic.multiply_generator(0x5EED)
     assert key is not None
-    found = run_chain(key, ORDER // 3, (1 << 124) // 5)
+    found = run_comb(key, ORDER // 3, (1 << 124) // 5)
     assert not isinstance(found, ExceptionalAddition)
     return found
 
 
-def step_residuals(step: ChainStep, result: Point) -> list[tuple[int, ...]]:
+def step_residuals(step: CombStep, result: Point) -> list[tuple[int, ...]]:
     """Everything that a circuit states of one step."""
-    p, t = step.accumulator, step.addend
+    p, t, u = step.accumulator, step.generator_entry, step.key_entry
+    n_x = formulas.double_and_add_x(step.slope, step.second_slope, t.x)
+    n_y = formulas.sum_y(step.second_slope, p.x, p.y, n_x)
+    r_x = formulas.sum_x(step.third_slope, n_x, u.x)
     return [
-        reduced(formulas.inverse_residual(step.inverse, p.x, t.x)),
+        reduced((formulas.apart_residual(step.apart, p.x, t.x), 0, 0, 0, 0, 0, 0)),
         reduced(formulas.chord_residual(step.slope, p.x, p.y, t.x, t.y)),
         reduced(formulas.second_chord_residual(step.slope, step.second_slope, p.x, p.y, t.x)),
-        reduced(formulas.subtract(result.x, formulas.double_and_add_x(step.slope, step.second_slope, t.x))),
-        reduced(formulas.subtract(result.y, formulas.sum_y(step.second_slope, p.x, p.y, result.x))),
+        reduced((formulas.apart_residual(step.third_apart, n_x, u.x), 0, 0, 0, 0, 0, 0)),
+        reduced(formulas.chord_residual(step.third_slope, n_x, n_y, u.x, u.y)),
+        reduced(formulas.subtract(result.x, r_x)),
+        reduced(formulas.subtract(result.y, formulas.sum_y(step.third_slope, u.x, u.y, result.x))),
     ]
 
 
-def test_every_relation_holds_on_every_step(chain: Chain) -> None:
-    results = [step.accumulator for step in chain.steps[1:]] + [chain.result]
-    for step, result in zip(chain.steps, results, strict=True):
-        assert step_residuals(step, result) == [ZERO] * 5
+def test_every_relation_holds_on_every_step(comb: Comb) -> None:
+    results = [step.accumulator for step in comb.steps[1:]] + [comb.result]
+    for step, result in zip(comb.steps, results, strict=True):
+        assert step_residuals(step, result) == [ZERO] * 7
 
 
-def test_every_relation_holds_on_the_additions_to_the_table(chain: Chain) -> None:
-    for addition in chain.additions:
-        left, right, result = addition.fixed, addition.minus_key, addition.result
+def test_every_relation_holds_on_a_key_s_table(comb: Comb) -> None:
+    table = comb.key_table
+    doubled = [doubling.point for doubling in table.doublings[1:]] + [table.last_multiple]
+    for doubling, result in zip(table.doublings, doubled, strict=True):
+        point, x = doubling.point, formulas.double_x(doubling.slope, doubling.point.x)
+        assert reduced(formulas.tangent_residual(doubling.slope, point.x, point.y)) == ZERO
+        assert reduced(x) == result.x
+        assert reduced(formulas.sum_y(doubling.slope, point.x, point.y, x)) == result.y
+    for addition in table.additions:
+        left, right, result = addition.entry, addition.summand, addition.result
         x = formulas.sum_x(addition.slope, left.x, right.x)
-        assert reduced(formulas.inverse_residual(addition.inverse, left.x, right.x)) == ZERO
+        assert formulas.apart_residual(addition.apart, left.x, right.x) % PRIME == 0
         assert reduced(formulas.chord_residual(addition.slope, left.x, left.y, right.x, right.y)) == ZERO
         assert reduced(x) == result.x
         assert reduced(formulas.sum_y(addition.slope, left.x, left.y, x)) == result.y
 
 
-@given(st.integers(0, 48), st.integers(1, PRIME - 1))
-def test_a_step_with_one_number_changed_breaks_a_relation(chain: Chain, position: int, change: int) -> None:
-    """Accumulator, addend, inverse and both slopes: all 49 numbers of a step are bound."""
-    step, result = chain.steps[100], chain.steps[101].accumulator
-    numbers = [
-        *step.accumulator.x,
-        *step.accumulator.y,
-        *step.addend.x,
-        *step.addend.y,
-        *step.inverse,
-        *step.slope,
-        *step.second_slope,
-    ]
+STEP_NUMBERS = 63
+"""All 67 numbers of a step but the witnesses, of which many exist: three points and three slopes."""
+
+
+@given(st.integers(0, STEP_NUMBERS - 1), st.integers(1, PRIME - 1))
+def test_a_step_with_one_number_changed_breaks_a_relation(comb: Comb, position: int, change: int) -> None:
+    step, result = comb.steps[20], comb.steps[21].accumulator
+    p, t, u = step.accumulator, step.generator_entry, step.key_entry
+    slopes = (*step.slope, *step.second_slope, *step.third_slope)
+    numbers = [*p.x, *p.y, *t.x, *t.y, *u.x, *u.y, *slopes]
     numbers[position] = (numbers[position] + change) % PRIME
-    parts = [packed.unpack(packed.pack(numbers[start : start + 7])) for start in range(0, 49, 7)]
-    bits = (step.low_bit, step.high_bit, step.challenge_bit)
-    changed = ChainStep(
-        *bits, Point(parts[0], parts[1]), Point(parts[2], parts[3]), parts[4], parts[5], parts[6]
+    e = [packed.unpack(packed.pack(numbers[start : start + 7])) for start in range(0, STEP_NUMBERS, 7)]
+    changed = replace(
+        step,
+        accumulator=Point(e[0], e[1]),
+        generator_entry=Point(e[2], e[3]),
+        key_entry=Point(e[4], e[5]),
+        slope=e[6],
+        second_slope=e[7],
+        third_slope=e[8],
     )
-    assert step_residuals(changed, result) != [ZERO] * 5
+    assert step_residuals(changed, result) != [ZERO] * 7
 
 
-def test_an_addition_of_a_point_to_itself_leaves_the_slope_free_and_has_no_inverse_to_offer() -> None:
+def test_no_witness_stands_apart_what_agrees_in_two_coefficients() -> None:
+    left = GENERATOR.x
+    right = (left[0], left[1], left[2] + 1, left[3] + 1, left[4] + 1, left[5] + 1, left[6] + 1)
+    for witness in ((0, 0), (1, 0), (5, PRIME - 1)):
+        assert formulas.apart_residual(witness, left, right) == -1
+    assert formulas.apart_residual((0, 1), left, (left[0], left[1] + 1, *left[2:])) == 0
+    assert formulas.apart_residual((1, 0), left, (left[0] + 1, *left[1:])) == 0
+
+
+def test_an_addition_of_a_point_to_itself_leaves_the_slope_free_and_has_no_witness_to_offer() -> None:
     x, y = GENERATOR.x, GENERATOR.y
     anything = (7, 8, 9, 10, 11, 12, 13)
     assert reduced(formulas.chord_residual(anything, x, y, x, y)) == ZERO
-    assert reduced(formulas.inverse_residual(anything, x, x)) == (PRIME - 1, 0, 0, 0, 0, 0, 0)
+    assert formulas.apart_residual((anything[0], anything[1]), x, x) == -1
 
 
 def test_where_a_step_would_reach_the_identity_no_second_slope_exists() -> None:
@@ -113,14 +138,32 @@ def columns(block: int) -> formulas.Septic[Expression]:
 
 
 def test_the_formulas_take_expressions_and_stay_within_degree_three() -> None:
-    x, y, addend_x, addend_y, inverse, slope, second_slope, following = map(columns, range(8))
+    x, y, addend_x, addend_y, slope, second_slope, key_x, key_y, third, following = map(columns, range(10))
+    witness = (following[0], following[1])
+    n_x = formulas.double_and_add_x(slope, second_slope, addend_x)
+    n_y = formulas.sum_y(second_slope, x, y, n_x)
     relations = {
         "curve": formulas.curve_residual(x, y),
-        "inverse": formulas.inverse_residual(inverse, x, addend_x),
+        "apart": (formulas.apart_residual(witness, x, addend_x),),
         "chord": formulas.chord_residual(slope, x, y, addend_x, addend_y),
         "second chord": formulas.second_chord_residual(slope, second_slope, x, y, addend_x),
-        "next x": formulas.subtract(following, formulas.double_and_add_x(slope, second_slope, addend_x)),
-        "next y": formulas.subtract(following, formulas.sum_y(second_slope, x, y, following)),
+        "third apart": (formulas.apart_residual(witness, n_x, key_x),),
+        "third chord": formulas.chord_residual(third, n_x, n_y, key_x, key_y),
+        "next x": formulas.subtract(following, formulas.sum_x(third, n_x, key_x)),
+        "next y": formulas.subtract(following, formulas.sum_y(third, key_x, key_y, following)),
+        "tangent": formulas.tangent_residual(slope, x, y),
+        "double x": formulas.double_x(slope, x),
     }
     degrees = {name: max(part.degree for part in relation) for name, relation in relations.items()}
-    assert degrees == {"curve": 3, "inverse": 2, "chord": 2, "second chord": 3, "next x": 2, "next y": 2}
+    assert degrees == {
+        "curve": 3,
+        "apart": 2,
+        "chord": 2,
+        "second chord": 3,
+        "third apart": 3,
+        "third chord": 3,
+        "next x": 2,
+        "next y": 2,
+        "tangent": 2,
+        "double x": 2,
+    }

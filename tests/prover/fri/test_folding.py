@@ -126,15 +126,16 @@ def test_batched_columns_are_the_quotients_of_the_reference_point_by_point(
         claim = Quintic((0,) * 5)
         for weight, value in zip(own, values, strict=True):
             claim = claim + Quintic(weight) * Quintic(value)
-        # The last column is given by its coefficients, as pieces of a quotient are.
-        on_trace = [column for column in chosen if column != 3]
+        # The last column is given by its coefficients, as one is whose extension is not held.
+        on_coset = [column for column in chosen if column != 3]
         coefficients = list(inverse_transform(columns[3:])) if 3 in chosen else []
+        first_coset = low_degree_extension(columns, log_blowup)[:, 0]
         batches.append(
             WeighedColumns(
-                [columns[column] for column in on_trace],
-                own[: len(on_trace)],
+                [first_coset[column] for column in on_coset],
+                own[: len(on_coset)],
                 coefficients,
-                own[len(on_trace) :],
+                own[len(on_coset) :],
                 claim,
             )
         )

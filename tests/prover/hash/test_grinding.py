@@ -4,26 +4,26 @@ import pytest
 
 from prover.hash import grinding
 from prover.hash.domain import SuiteId
-from prover.hash.grinding import GrindingError, grind_keccak, grind_poseidon, search_in_waves
+from prover.hash.grinding import GrindingError, grind_keccak, grind_poseidon, smallest_nonce
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_the_smallest_nonce_wins_on_any_number_of_threads(
     threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(grinding, "WAVE_PER_THREAD", 64)
+    monkeypatch.setattr(grinding, "LEAST_CHUNK", 64)
 
     def find(first: int, last: int) -> int | None:
         return next((nonce for nonce in range(first, last) if nonce % 1000 in {7, 8}), None)
 
-    assert search_in_waves(find, start=0, stop=10_000, threads=threads) == 7
-    assert search_in_waves(find, start=8, stop=10_000, threads=threads) == 8
-    assert search_in_waves(find, start=9, stop=10_000, threads=threads) == 1007
+    assert smallest_nonce(find, start=0, stop=10_000, threads=threads) == 7
+    assert smallest_nonce(find, start=8, stop=10_000, threads=threads) == 8
+    assert smallest_nonce(find, start=9, stop=10_000, threads=threads) == 1007
 
 
 def test_a_search_that_finds_nothing_ends() -> None:
     with pytest.raises(GrindingError, match="no nonce"):
-        search_in_waves(lambda _first, _last: None, start=5, stop=100, threads=2)
+        smallest_nonce(lambda _first, _last: None, start=5, stop=100, threads=2)
 
 
 @pytest.mark.parametrize("bits", [-1, 41])

@@ -10,14 +10,16 @@ from prover.field.koalabear import PRIME
 from prover.parameters import LAYER_TARGET_BITS, PRESETS
 from prover.recursion.chain import (
     FIRST_LOG_HEIGHT,
+    JOIN_LANES,
     SLOTS,
-    STEP,
     STEP_LOG_HEIGHT,
     TALL_STEP,
     TERMINAL,
     TERMINAL_LOG_HEIGHT,
     bits_of_chain,
     figures_of,
+    first_step_key,
+    last_step_key,
     make_chain,
     make_first,
     prove_chain,
@@ -47,25 +49,23 @@ JOINED = SLOTS * (IDENTITY_LENGTH + STATEMENT)
 ANY_ROOT = tuple(range(8))
 
 
-def step_key(publics: int) -> VerificationKey:
-    circuit = recursion_circuit(public_names(publics))
-    return VerificationKey(circuit, (STEP_LOG_HEIGHT,) * 2, STEP, ANY_ROOT)
+def tall_join_key(log_height: int) -> VerificationKey:
+    circuit = recursion_circuit(public_names(JOINED), JOIN_LANES)
+    return VerificationKey(circuit, (log_height,) * 2, TALL_STEP, ANY_ROOT)
 
 
-def tall_step_key(log_height: int, publics: int) -> VerificationKey:
-    return VerificationKey(recursion_circuit(public_names(publics)), (log_height,) * 2, TALL_STEP, ANY_ROOT)
-
-
-def test_a_tall_step_is_verified_by_a_step_of_the_fixed_shape_and_that_by_the_terminal() -> None:
-    first = tall_step_key(FIRST_LOG_HEIGHT, STATEMENT)
-    assert lay_out(record_verifiers([first], forwards_keys=True, slots=SLOTS)).log_height == STEP_LOG_HEIGHT
-    program = record_verifiers([step_key(JOINED)], forwards_keys=True)
+def test_a_first_step_is_verified_by_a_step_of_the_fixed_shape_and_that_by_the_terminal() -> None:
+    first = first_step_key(STATEMENT, ANY_ROOT)
+    join = record_verifiers([first], forwards_keys=True, slots=SLOTS)
+    assert lay_out(join, lanes=JOIN_LANES).log_height == STEP_LOG_HEIGHT
+    program = record_verifiers([last_step_key(JOINED, ANY_ROOT)], forwards_keys=True)
     assert lay_out_terminal(program).log_height == TERMINAL_LOG_HEIGHT
 
 
 @pytest.mark.parametrize("log_height", [STEP_LOG_HEIGHT + 1, FIRST_LOG_HEIGHT + 1])
 def test_a_join_of_any_size_is_shrunk_to_the_fixed_shape(log_height: int) -> None:
-    assert lay_out(record_verifiers([tall_step_key(log_height, JOINED)])).log_height == STEP_LOG_HEIGHT
+    program = record_verifiers([tall_join_key(log_height)])
+    assert lay_out(program, lanes=JOIN_LANES).log_height == STEP_LOG_HEIGHT
 
 
 def test_every_step_has_the_bits_that_a_chain_needs() -> None:
@@ -76,9 +76,9 @@ def test_every_step_has_the_bits_that_a_chain_needs() -> None:
         bytes(TERMINAL.node_bytes),
     )
     for key in (
-        tall_step_key(FIRST_LOG_HEIGHT, STATEMENT),
-        tall_step_key(17, JOINED),
-        step_key(JOINED),
+        first_step_key(STATEMENT, ANY_ROOT),
+        tall_join_key(17),
+        last_step_key(JOINED, ANY_ROOT),
         terminal,
     ):
         assert report_of(key).minimum >= LAYER_TARGET_BITS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,32 @@ def test_commitments_that_hold_no_extension_do_not_change_a_byte(
                 ]
             proofs.append(encode_proof(key.verification, filled.statement, proved.messages, proved.positions))
         assert proofs[0] == proofs[1]
+
+
+@pytest.mark.parametrize("preset", ["keccak-100-rate-2", "test-keccak", "terminal"])
+@pytest.mark.parametrize("name", ["poseidon-batch", "shuffle", "range-check"])
+def test_a_trace_in_its_room_does_not_change_a_byte(
+    name: str, preset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With buses or later columns, or where no extension is held, the trace stays and has no room to grow."""
+    monkeypatch.setattr(proving_key, "LEAST_STREAMED_LOG_SIZE", 0)
+    example = EXAMPLES[name]
+    key = key_of(example, 9, replace(PRESETS[preset], grinding=Grinding()))
+    filled = example.fill(9, 1, 1)
+    rooms = [key.trace_room(table) for table in range(len(filled.traces))]
+    for room, trace in zip(rooms, filled.traces, strict=True):
+        room.trace[:] = trace
+    proofs = [prove(key, traces, filled.statement, threads=2) for traces in (filled.traces, rooms)]
+    first, second = (
+        encode_proof(key.verification, filled.statement, p.messages, p.positions) for p in proofs
+    )
+    assert first == second
+    is_used_up = name == "poseidon-batch" and preset != "terminal"
+    assert {room.log_blowup > 0 for room in rooms} == {is_used_up}
+    assert all(
+        np.array_equal(room.trace, trace) != is_used_up
+        for room, trace in zip(rooms, filled.traces, strict=True)
+    )
 
 
 VERIFY_WITHOUT_NUMBA = """

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from rollup.node.fronts import Fronts
 from rollup.node.sequencer import Sequencer
 from rollup.node.server import ServerSettings, port_of, serve
 from tests.rollup.node.desk import ALICE, Desk, HandClock, ListQueue
@@ -19,6 +20,7 @@ class Served:
     clock: HandClock
     queue: ListQueue
     url: str
+    fronts: Fronts | None = None
 
 
 @asynccontextmanager
@@ -30,7 +32,7 @@ async def served(
     runner = await serve(sequencer, server or ServerSettings(port=0))
     try:
         await until(lambda: sequencer.engine.state.account(ALICE) is not None)
-        yield Served(sequencer, clock, queue, f"http://127.0.0.1:{port_of(runner)}")
+        yield Served(sequencer, clock, queue, f"http://127.0.0.1:{port_of(runner)}", runner.fronts)
     finally:
         await runner.cleanup()
         await sequencer.stop()

@@ -168,6 +168,26 @@ def test_what_the_contract_has_accepted_is_not_proved_again_and_its_first_steps_
     assert prover.state_of(3) is ProofState.JOINED
 
 
+def test_proofs_of_batches_accepted_long_ago_are_thrown_away_and_their_figures_stay(tmp_path: Path) -> None:
+    """A re-organisation of two batches finds their terminal proof, and a person may verify their base proofs."""
+    settings = replace(settings_for(tmp_path), kept_batches=2)
+    shelf = ProofShelf(tmp_path)
+    batches = Batches(5)
+    play(tmp_path, batches, settings, is_done)
+    assert all(shelf.has(number) for number in range(1, 6)), "the contract has accepted nothing yet"
+    assert shelf.terminals() == {(1, 4), (5, 5)}
+    batches.accepted = 5
+    prover, _ = play(tmp_path, batches, settings, lambda _: not shelf.has(3))
+    assert [shelf.has(number) for number in range(1, 6)] == [False, False, False, True, True]
+    assert shelf.terminals() == {(1, 4), (5, 5)}, "batch 4 is within the two that are kept"
+    assert prover.describe_batch(1) == {"proof": "joined", "proof_seconds": 0.75, "proof_bytes": 5}
+    batches.accepted = batches.last = 6
+    play(tmp_path, batches, settings, lambda _: shelf.terminals() == {(5, 5)})
+    assert not shelf.has(4)
+    # What was taken back is sent again: the bridge asks for what goes on behind the accepted one.
+    assert shelf.terminal_after(4) is not None
+
+
 def test_first_steps_of_another_version_are_made_again(tmp_path: Path) -> None:
     settings = settings_for(tmp_path, {"join 1 2": ["unusable"]})
     _, told = play(tmp_path, Batches(2), settings, is_done)

@@ -13,10 +13,12 @@ import aiohttp
 import pytest
 
 from rollup.codec import decode_batch
+from rollup.node.fronts import ListenError
 from rollup.node.openapi import READINGS, SUBMISSIONS, description
 from rollup.node.refusals import Refusal
 from rollup.node.sequencer import Sequencer
-from rollup.node.server import LOOPBACK, STATUS, ListenError, ServerSettings, application, serve
+from rollup.node.server import LOOPBACK, ServerSettings, application, serve
+from rollup.node.submissions import STATUS
 from rollup.node.wire import (
     SUBMITTED,
     cancel_from_json,

@@ -10,7 +10,7 @@ from rollup.authority import Signature, TradingKey
 from rollup.batch import Batch, BatchOutcome, RejectedBatch, apply_batch
 from rollup.node.archive import Archive, ArchivedBatch
 from rollup.node.sequencer import Sequencer
-from rollup.node.verified import verified_for
+from rollup.node.verified import VerifiedSignatures, verified_for
 from rollup.rejections import Rejection
 from rollup.schnorr import SepticSchnorr
 from rollup.transactions import Trade, Withdrawal
@@ -78,3 +78,16 @@ def test_a_false_signature_is_found_where_it_stands(
 def test_a_batch_without_signatures_has_nothing_to_know(archived: ArchivedBatch) -> None:
     batch: Batch = replace(archived.batch, transactions=())
     assert isinstance(apply_batch(archived.before, batch, verified_for(archived.before, batch)), BatchOutcome)
+
+
+def test_what_is_forgotten_goes_a_little_at_a_time() -> None:
+    desk = Desk()
+    key = desk.market.secrets[ALICE].trading_key
+    signatures = [desk.buy(ALICE, 5, 1).signature for _ in range(12)]
+    check = VerifiedSignatures(SepticSchnorr(), remembered=4)
+    sizes = []
+    for place, signature in enumerate(signatures):
+        check.remember(key, (place,), signature)
+        sizes.append((len(check._young), len(check._old), len(check._gone)))
+    assert sizes[-4:] == [(1, 4, 2), (2, 4, 0), (3, 4, 0), (4, 4, 0)]
+    assert all(check.is_valid(key, (place,), signatures[place]) for place in range(4, 12))
