@@ -178,7 +178,7 @@ def _constrain_steps(air: AirBuilder, at: _Selectors, row: _Columns) -> None:
         "P and T stand apart", at.is_step * formulas.apart_residual(row.apart, row.x, row.right_x)
     )
     # Soundness: without it U = N leaves the third slope free, and the sum can be any point.
-    # On the last row nothing is added, and a signature whose R made N meet -START must be laid out, too.
+    # On the last row nothing is added, and a signature whose R makes N equal -START is laid out, too.
     air.assert_zero(
         "N and U stand apart",
         formulas.apart_residual(row.third_apart, row.doubled_x, row.key_x) + at.is_end,

@@ -34,6 +34,7 @@ from prover.curve.septic_kernels import (
     FREE,
     LANES,
     SLOT,
+    TOGETHER,
     add,
     copy,
     copy_out,
@@ -68,9 +69,6 @@ STEP_COLUMNS: Final = 53
 """Of a step: as `comb.CombBatch` lists them."""
 
 RESPONSE_LIMB_BITS: Final = 16
-
-TOGETHER: Any = np.intp(8)
-"""Vectors that go in step."""
 
 # Slots that all vectors share, then those of each; numpy integers as in `septic_kernels`.
 RESULT, RISE, FALL, TWIST = np.arange(FREE, FREE + 4, dtype=np.intp)

@@ -25,6 +25,7 @@ from prover.curve.septic_kernels import (
     FREE,
     LANES,
     SLOT,
+    TOGETHER,
     add,
     copy,
     copy_out,
@@ -53,9 +54,6 @@ DOUBLING_COLUMNS: Final = 21
 ADDITION_COLUMNS: Final = 23
 """Of an entry: x, y; slope, w0 and w1 of the sum that makes the next."""
 
-TOGETHER: Any = np.intp(8)
-"""Vectors that go in step."""
-
 # Slots that all vectors share, then those of each; numpy integers as in `septic_kernels`.
 SLOPE, RESULT, VECTORS = FREE, FREE + np.intp(1), FREE + np.intp(2)
 _OWN: Any = np.arange(18, dtype=np.intp)
@@ -82,16 +80,22 @@ def _tangent(scratch: Any, at: int, linear: Any) -> None:
 
 
 @kernel
+def _follow_slope(scratch: Any, x: int, y: int, other_x: int) -> None:
+    """Replace x, y by the sum with a point of that x (their own x: by twice the point), whose slope is in SLOPE."""
+    multiply(scratch, RESULT, SLOPE, SLOPE)
+    subtract(scratch, RESULT, RESULT, x)
+    subtract(scratch, RESULT, RESULT, other_x)
+    subtract(scratch, x, x, RESULT)
+    multiply(scratch, x, x, SLOPE)
+    subtract(scratch, y, x, y)
+    copy(scratch, x, RESULT)
+
+
+@kernel
 def _double(scratch: Any, at: int) -> None:
     """Replace X, Y by twice the point, given 1 / 2 y; its slope stays in SLOPE."""
     multiply(scratch, SLOPE, at + NUMERATOR, at + INVERSE)
-    multiply(scratch, RESULT, SLOPE, SLOPE)
-    subtract(scratch, RESULT, RESULT, at + X)
-    subtract(scratch, RESULT, RESULT, at + X)
-    subtract(scratch, at + X, at + X, RESULT)
-    multiply(scratch, at + X, at + X, SLOPE)
-    subtract(scratch, at + Y, at + X, at + Y)
-    copy(scratch, at + X, RESULT)
+    _follow_slope(scratch, at + X, at + Y, at + X)
 
 
 @kernel
@@ -103,13 +107,7 @@ def _add_power(scratch: Any, at: int, power: int, is_taken: Any) -> None:
     else:
         subtract(scratch, RESULT, at + power + 1, at + ENTRY_Y)
     multiply(scratch, SLOPE, RESULT, at + INVERSE)
-    multiply(scratch, RESULT, SLOPE, SLOPE)
-    subtract(scratch, RESULT, RESULT, at + ENTRY_X)
-    subtract(scratch, RESULT, RESULT, at + power)
-    subtract(scratch, at + ENTRY_X, at + ENTRY_X, RESULT)
-    multiply(scratch, at + ENTRY_X, at + ENTRY_X, SLOPE)
-    subtract(scratch, at + ENTRY_Y, at + ENTRY_X, at + ENTRY_Y)
-    copy(scratch, at + ENTRY_X, RESULT)
+    _follow_slope(scratch, at + ENTRY_X, at + ENTRY_Y, at + power)
 
 
 @kernel

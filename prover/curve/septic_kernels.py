@@ -49,6 +49,9 @@ SLOT = DEGREE * LANES
 FREE: Any = np.intp(7)
 """The first slot that this file leaves alone."""
 
+TOGETHER: Any = np.intp(8)
+"""Vectors that go in step and share an inversion."""
+
 _SLOTS: Any = np.arange(FREE, dtype=np.intp)
 _MATRIX = _SLOTS[0]  # three slots: the matrix of a multiplication
 _C1, _C2, _C3, _RUNNING = _SLOTS[3:7]

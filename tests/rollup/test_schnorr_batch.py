@@ -7,7 +7,7 @@ from dataclasses import replace
 from prover.curve.comb import fixed_points
 from prover.curve.septic import ORDER, Point
 from rollup import schnorr
-from rollup.authority import Signature, TradingKey
+from rollup.authority import Signature
 from rollup.schnorr import MessageHeader, SecretKey, SignatureRefusal, SignatureSuite, SignatureWitness
 from rollup.schnorr_batch import SignedMessage, sign_many, verify_many
 from rollup.units import AccountId, Address, ChainId, FieldElement, Scalar, SuiteId
@@ -41,11 +41,7 @@ def test_what_verifies_alone_verifies_together_whatever_its_suite_and_length() -
 def test_every_refusal_is_the_refusal_of_verifying_alone() -> None:
     key, message, signature = SIGNED[0]
     offset = fixed_points().key_offset
-    useless_key = TradingKey(
-        key.suite,
-        tuple(map(FieldElement, offset.x)),  # type: ignore[arg-type]
-        tuple(map(FieldElement, offset.y)),  # type: ignore[arg-type]
-    )
+    useless_key = schnorr.trading_key_from(SignatureSuite(key.suite), offset)
     commitment = Point(signature.commitment_x, signature.commitment_y)
     challenge = schnorr.challenge_number(schnorr.challenge_elements(key, commitment, message))
     to_identity = Scalar(challenge * SECRETS[0].scalar % ORDER)

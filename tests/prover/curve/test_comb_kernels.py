@@ -117,13 +117,13 @@ elements = st.integers(0, PRIME - 1) | st.sampled_from([0, 1, PRIME - 1])
 claims_drawn = st.tuples(keys_drawn, responses, st.tuples(*[elements] * 4))
 
 
-@settings(max_examples=3)
+@settings(max_examples=3)  # The reference takes a tenth of a second a key.
 @given(st.lists(keys_drawn, min_size=1, max_size=18))
 def test_the_kernel_makes_the_reference_s_tables(keys: list[Point]) -> None:
     assert_tables_agree(keys, tables_of(keys))
 
 
-@settings(max_examples=5)
+@settings(max_examples=5)  # As above: lists of up to eighteen.
 @given(st.lists(claims_drawn, min_size=1, max_size=18))
 def test_the_kernel_computes_the_reference_s_numbers(claims: list[Claim]) -> None:
     assert_agrees(claims, run(claims))
@@ -191,8 +191,8 @@ def test_where_the_first_coefficients_agree_the_second_is_the_witness() -> None:
     doubled = affine(septic.add(septic.double(fixed.start), fixed.table[0]))
     neighbour = None
     for shift in range(1, 20):
-        x0, x1, *rest = doubled.x
-        neighbour = neighbour or septic.lift_x((x0, (x1 + shift) % PRIME, *rest))  # type: ignore[arg-type]
+        x0, x1, x2, x3, x4, x5, x6 = doubled.x
+        neighbour = neighbour or septic.lift_x((x0, (x1 + shift) % PRIME, x2, x3, x4, x5, x6))
     key = divided(septic.add(fixed.key_offset, septic.negate(neighbour)), 1 << DOUBLINGS)
     good: Claim = (multiple(99), ORDER // 7, (5, 6, 7, 8))
     claims: list[Claim] = [good] * 20 + [(key, 0, TOP)] + [good] * 20
@@ -234,7 +234,7 @@ def test_without_a_witness_the_result_is_the_same_and_the_steps_are_empty() -> N
     assert (tables.doublings.size, tables.additions.size) == (0, 0)
 
 
-@settings(max_examples=5)
+@settings(max_examples=5)  # As above: lists of up to forty.
 @given(st.lists(responses.filter(lambda response: response != 0), min_size=1, max_size=40))
 def test_the_generator_is_multiplied_by_its_table_alone(numbers: list[int]) -> None:
     batch = generator_multiples(limbs(numbers))

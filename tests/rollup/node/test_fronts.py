@@ -345,7 +345,12 @@ def test_keys_that_are_registered_later_are_told(tmp_path: Path) -> None:
         owner = desk.market.owner(ALICE)
         node.queue.add(node.clock.time, plain(RegisterKey, ALICE, owner, 0, spare.suite, spare.x, spare.y))
         node.sequencer.close_batch()
-        await until(lambda: node.sequencer.engine.state.account(AccountId(ALICE)).key == spare)  # type: ignore[union-attr]
+
+        def has_the_spare() -> bool:
+            account = node.sequencer.engine.state.account(AccountId(ALICE))
+            return account is not None and account.key == spare
+
+        await until(has_the_spare)
         status, body = await ask(node.url, order_request(desk.buy(ALICE, 5, 1)))
         assert (status, json.loads(body)["error"]) == (422, Rejection.SIGNATURE_INVALID)
         before = verified_by_node(node.sequencer)
