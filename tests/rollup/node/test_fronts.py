@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
-import resource
 import signal
 import socket
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
-from unittest.mock import patch
 
 import aiohttp
 import pytest
 
 from benchmarks.clearing_workload import plain
-from rollup.node.front import Front
 from rollup.node.front_link import FrameKind, Link, Verdict, frame, spell_keys, spelled_keys
 from rollup.node.fronts import FrontError, KeyList, ListenError
 from rollup.node.gathered import Known, Receipt
 from rollup.node.inputs import CancelRequest, Submission
 from rollup.node.refusals import Refusal
-from rollup.node.sequencer import Sequencer
 from rollup.node.server import ServerSettings, port_of, serve
 from rollup.node.submissions import spell_submission, spelled_submission
 from rollup.node.wire import flat_to_json, order_to_json, transaction_to_json
@@ -34,94 +27,17 @@ from rollup.rejections import Rejection
 from rollup.transactions import CancelOrders, RegisterKey, Transfer
 from rollup.units import AccountId
 from tests.rollup.node.desk import ALICE, BOB, CAROL, DOLLAR, Desk
+from tests.rollup.node.front_desk import (
+    answer,
+    ask,
+    fronted,
+    order_request,
+    request,
+    run,
+    verified_by_node,
+)
 from tests.rollup.node.server_desk import Served, served
 from tests.rollup.node.test_sequencer import until
-
-Scene = Callable[[Served], Awaitable[None]]
-
-FEW_DESCRIPTORS = 164
-"""Of a front that shall hold fifty connections."""
-
-
-def fronted(**changes: Any) -> ServerSettings:
-    return ServerSettings(**({"port": 0, "fronts": 1} | changes))
-
-
-class FrontHere:
-    """A front in the loop of its node, where a process of its own is not what is looked at."""
-
-    def __init__(self, numbers: list[int]) -> None:
-        link, handover, *listeners = (socket.socket(fileno=os.dup(number)) for number in numbers)
-        self.pid = os.getpid()
-        self.returncode = 0
-        self._sockets = [link, handover, *listeners]
-        self._task = asyncio.create_task(Front(link, handover, listeners).run())
-
-    async def wait(self) -> int:
-        await self._task
-        # A process that ends closes what it inherited.
-        for one in self._sockets:
-            one.close()
-        return self.returncode
-
-    def kill(self) -> None:
-        self._task.cancel()
-
-    @staticmethod
-    async def launched(*command: str, **kwargs: Any) -> FrontHere:
-        del command
-        return FrontHere(kwargs["pass_fds"])
-
-
-def run(path: Path, scene: Scene, server: ServerSettings | None = None, *, has_process: bool = False) -> None:
-    async def play() -> None:
-        async with served(path, server or fronted()) as node:
-            await scene(node)
-
-    if has_process:
-        asyncio.run(play())
-        return
-    no_collector = SimpleNamespace(freeze=lambda: None, set_threshold=lambda *_: None)
-    # A front sets this process's collector, and ignores its Ctrl-C, only when it is a process.
-    with (
-        patch("rollup.node.fronts.asyncio.create_subprocess_exec", FrontHere.launched),
-        patch("rollup.node.front.gc", no_collector),
-    ):
-        asyncio.run(play())
-
-
-def order_request(order: SignedOrder, *headers: str) -> bytes:
-    return request("POST", "/v1/orders", json.dumps(order_to_json(order)).encode(), *headers)
-
-
-def request(method: str, target: str, body: bytes = b"", *headers: str) -> bytes:
-    lines = [f"{method} {target} HTTP/1.1", "Host: node", *headers]
-    if body:
-        lines.append(f"Content-Length: {len(body)}")
-    return "\r\n".join([*lines, "", ""]).encode() + body
-
-
-async def answer(reader: asyncio.StreamReader, method: str = "POST") -> tuple[int, bytes]:
-    """One answer: its status and its body."""
-    head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)).decode().lower()
-    length = int(head.partition("content-length:")[2].partition("\r\n")[0])
-    body = b"" if method == "HEAD" else await asyncio.wait_for(reader.readexactly(length), 10)
-    return int(head.split()[1]), body
-
-
-async def ask(url: str, sent: bytes) -> tuple[int, bytes]:
-    """One request on a connection of its own."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rsplit(":", 1)[1]))
-    writer.write(sent)
-    try:
-        return await answer(reader, sent.split(b" ", 1)[0].decode())
-    finally:
-        writer.close()
-
-
-def verified_by_node(sequencer: Sequencer) -> int:
-    return sequencer.metrics.counters.get(("signatures_verified", ""), 0)
-
 
 # ------------------------------------------------------------------------------------------- as without a front
 
@@ -439,64 +355,3 @@ def test_sockets_are_not_inherited_by_chance() -> None:
     """What a front inherits is named; a prover or a shell that the node starts holds no port."""
     with socket.socket() as one:
         assert not one.get_inheritable()
-
-
-# ------------------------------------------------------------------------------------------------ unfriendly people
-
-
-@pytest.mark.parametrize(
-    "head",
-    [
-        b"GET /health HTTP/1.1\r\nHost: n\r\nConnection: keep-alive\r\nConnection: keep-alive\r\n\r\n",
-        b"GET /health HTTP/1.1\r\nHost: n\r\nX: a\r\n b\r\n\r\n",
-        b"GET /" + b"a" * 40_000 + b" HTTP/1.1\r\nHost: n\r\n\r\n",
-        b"GET /health HTTP/1.1\r\nHost : n\r\n\r\n",
-        b"not HTTP at all\r\n\r\n",
-    ],
-    ids=["connection twice", "a folded line", "endless", "a space before the colon", "no HTTP"],
-)
-def test_a_head_that_is_not_understood_ends_the_connection(tmp_path: Path, head: bytes) -> None:
-    """Were it passed on, everything behind it would reach the node without being counted."""
-
-    async def scene(node: Served) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", int(node.url.rsplit(":", 1)[1]))
-        writer.write(head + request("GET", "/health") * 3)
-        status, body = await answer(reader)
-        assert (status, json.loads(body)["error"]) == (400, Refusal.MALFORMED)
-        with contextlib.suppress(ConnectionResetError):
-            assert await asyncio.wait_for(reader.read(), 10) == b""
-        writer.close()
-
-    run(tmp_path, scene)
-
-
-def test_an_empty_line_before_a_request_hides_nothing_from_the_count(tmp_path: Path) -> None:
-    async def scene(node: Served) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", int(node.url.rsplit(":", 1)[1]))
-        writer.write(b"\r\n" + request("GET", "/health") * 4)
-        assert [(await answer(reader))[0] for _ in range(4)] == [200, 200, 429, 429]
-        writer.close()
-
-    run(tmp_path, scene, fronted(requests_per_second=0.001, request_burst=2))
-
-
-def test_silent_connections_keep_nobody_out(tmp_path: Path) -> None:
-    """A process may hold so many sockets: whoever has been silent longest makes room."""
-
-    async def scene(node: Served) -> None:
-        # The front has its limit from its start; this process needs more for all who are silent.
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        port = int(node.url.rsplit(":", 1)[1])
-        most = (FEW_DESCRIPTORS - 64) // 2
-        silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(most + 5)]
-        assert (await ask(node.url, request("GET", "/health")))[0] == 200
-        assert await asyncio.wait_for(silent[0][0].read(), 10) == b""
-        for _, writer in silent:
-            writer.close()
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (FEW_DESCRIPTORS, hard))
-    try:
-        run(tmp_path, scene, has_process=True)
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
