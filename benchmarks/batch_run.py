@@ -21,6 +21,7 @@ from circuits.shapes import TABLES, Shape, batch_circuit
 from circuits.witness import follow_batch
 from prover.air.expression import topological_order
 from prover.hash.poseidon import POSEIDON16_20
+from prover.memory import keep_freed_memory
 from prover.parameters import PRESETS
 from prover.progress import Stages
 from prover.stark.key import VerificationKey
@@ -223,6 +224,7 @@ def measure(
 
 def main() -> None:
     """Read the arguments, measure, print."""
+    keep_freed_memory()
     parser = argparse.ArgumentParser()
     parser.add_argument("--trades", type=int, required=True)
     parser.add_argument("--accounts", type=int, required=True)

@@ -12,6 +12,7 @@ from typing import Any
 from benchmarks.clearing_figures import BenchClock, BenchQueue, everybody_has_money, unlimited
 from benchmarks.clearing_tail import SpanMetrics
 from benchmarks.clearing_workload import Market
+from prover.memory import keep_freed_memory
 
 
 async def run(path: Path, accounts: int, seed: int, fronts: int = 1, **batches: Any) -> None:
@@ -21,10 +22,15 @@ async def run(path: Path, accounts: int, seed: int, fronts: int = 1, **batches: 
     from rollup.node.server import ServerSettings, port_of, serve
     from rollup.node.storage import DataDirectory
 
+    keep_freed_memory()
     market = Market(seed, accounts)
     queue = BenchQueue(market.queue_items())
     settings = SequencerSettings(
-        queue_items=len(queue.items), batch_bytes=10 * 112 * 1024, batch_limits=unlimited(), **batches
+        queue_items=len(queue.items),
+        batch_bytes=10 * 112 * 1024,
+        batch_limits=unlimited(),
+        has_checkpoint_process=True,
+        **batches,
     )
     metrics = SpanMetrics()
     clock = BenchClock(market.time)

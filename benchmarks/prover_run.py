@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from prover.memory import keep_freed_memory
+
 
 def peak_bytes() -> int:
     """The most memory this process has held.
@@ -102,6 +104,7 @@ def measure(
 
 def main() -> None:
     """Read the arguments, measure, print."""
+    keep_freed_memory()
     parser = argparse.ArgumentParser()
     parser.add_argument("--workload", required=True)
     parser.add_argument("--log-size", type=int, required=True)

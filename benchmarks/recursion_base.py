@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.prover_run import peak_bytes
+from prover.memory import keep_freed_memory
 from prover.recursion.chain import StepFigures, figures_of
 from prover.stark.encoding import decode_proof, encode_proof
 from prover.stark.key import VerificationKey
@@ -89,6 +90,7 @@ def describe_step(step: StepFigures) -> dict[str, Any]:
 
 def main() -> None:
     """Read the arguments, prove, keep, print."""
+    keep_freed_memory()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trades", type=int, default=0, help="A batch of so many trades; 0: an example.")
     parser.add_argument("--accounts", type=int, default=1000)

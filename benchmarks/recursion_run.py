@@ -12,6 +12,7 @@ from typing import Any
 from benchmarks.prover_run import peak_bytes
 from benchmarks.recursion_base import describe_step, read_base
 from prover.export.calldata import encode_for_contract
+from prover.memory import keep_freed_memory
 from prover.recursion.chain import prove_chain
 from prover.recursion.storage import KeyFolder, stored_chain
 from prover.stark.encoding import decode_proof
@@ -71,6 +72,7 @@ def measure(
 
 def main() -> None:
     """Read the arguments, measure, print."""
+    keep_freed_memory()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--base", type=Path, required=True, help="What benchmarks.recursion_base kept.")
     parser.add_argument("--threads", type=int, required=True)

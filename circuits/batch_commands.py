@@ -14,11 +14,13 @@ from rollup.commands.terminal import (
     BadInput,
     ClearingCommand,
     Refused,
+    insist_on_folder,
     json_option,
     print_json,
     print_table,
     progress_on_stderr,
     read_limited,
+    write_result,
 )
 
 LARGEST_NUMBER: Final = (1 << 32) - 1
@@ -81,8 +83,18 @@ def prove(
     """  # noqa: D301 - the backspace is click's own mark for a paragraph that is not rewrapped
     from circuits.archived import prove_archived
     from circuits.shapes import BatchTooLargeError
+    from prover.memory import keep_freed_memory
+    from prover.parameters import PRESETS
     from rollup.node.proofs import ProofShelf
 
+    is_insecure = PRESETS[preset].is_insecure
+    if out is None and is_insecure:
+        raise BadInput(
+            f"{preset} is for tests only: with --out FILE its proof does not replace the node's own"
+        )
+    if out is not None:
+        insist_on_folder(out)
+    keep_freed_memory()
     try:
         with progress_on_stderr() as show:
             made = prove_archived(node_folder(reach), number, preset=preset, threads=threads, progress=show)
@@ -92,7 +104,7 @@ def prove(
     if path is None:
         path = ProofShelf(node_folder(reach)).keep(made.proved.content, made.report)
     else:
-        path.write_bytes(made.proved.content)
+        write_result(path, made.proved.content)
     report = made.report
     document = {
         "batch": number,
@@ -102,6 +114,7 @@ def prove(
         "provable_bits": report.provable_bits,
         "shape": report.shape,
         "parameters": report.parameters,
+        "is_insecure": is_insecure,
         "seconds_by_stage": made.seconds_by_stage,
         "statement": spoken(made.proved.statement.elements),
     }
@@ -111,6 +124,7 @@ def prove(
     click.echo(
         f"batch {number} is proved in {report.seconds:.2f} s: {report.proof_bytes / 1024:,.0f} KiB,"
         f" {report.provable_bits:.1f} provable bits, shape {report.shape}"
+        + (" (INSECURE, for tests only)" if is_insecure else "")
     )
     click.echo(f"wrote {path}")
 
@@ -155,8 +169,9 @@ def verify(
     from prover.errors import ProofRefused
 
     expected: dict[str, Any] = {}
-    if proof.name.isdigit() and not proof.exists():
-        path, expected = _kept(node_folder(reach), int(proof.name))
+    number = _batch_number(proof)
+    if number is not None and not proof.exists():
+        path, expected = _kept(node_folder(reach), number)
     else:
         path = proof
     if batch_data is not None:
@@ -246,6 +261,14 @@ def inspect(reach: Reach, number: int, as_json: bool) -> None:
 def node_folder(reach: Reach) -> Path:
     """Where the node of a data directory keeps its files."""
     return reach.data_dir / "node"
+
+
+def _batch_number(proof: Path) -> int | None:
+    """The batch that is meant where a number stands in a file's place; None for any other path."""
+    text = str(proof)
+    # `isdecimal` alone takes the digits of every script, and no number that long is a batch's.
+    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(LARGEST_NUMBER))
+    return int(text) if is_number else None
 
 
 def spoken(elements: tuple[int, ...]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from circuits.statement import BatchStatement
 from circuits.verifying import verification_key, verify_batch
 from circuits.witness import BatchWitness, Followed, follow_batch, lay_out
 from prover.field.threads import default_threads
+from prover.memory import collector_paused
 from prover.parameters import PRESETS
 from prover.progress import Progress, Stages, silent
 from prover.stark.encoding import encode_proof
@@ -98,11 +99,12 @@ def prove_batch(
     """Prove a batch that the rules accepted."""
     workers = threads or default_threads()
     timed = stages or Stages(progress)
-    with timed.stage("follow"):
-        followed = follow_batch(before, proposed, tree_before, outcome)
-        shape = shape_for(followed.needed)
-    with timed.stage("lay out"):
-        witness = fill_batch(followed, shape, threads=workers)
+    with collector_paused():
+        with timed.stage("follow"):
+            followed = follow_batch(before, proposed, tree_before, outcome)
+            shape = shape_for(followed.needed)
+        with timed.stage("lay out"):
+            witness = fill_batch(followed, shape, threads=workers)
     return prove_witness(witness, shape, preset=preset, threads=workers, stages=timed)
 
 

@@ -18,6 +18,7 @@ from circuits.terminal_statement import PINNED_FILE, WORDS, PinnedChain, key_ide
 from circuits.verifying import key_of_shape
 from prover.export.description import CircuitDescription
 from prover.export.solidity import write_circuit_file
+from prover.memory import keep_freed_memory
 from prover.recursion.chain import JOIN_SIZES, make_first, make_join, make_terminal
 from prover.stark.key import VerificationKey
 from rollup.node.proofs import KeyIdentity
@@ -57,6 +58,7 @@ def targets() -> Iterator[Path]:
 
 def main() -> None:
     """Write the files, or compare them."""
+    keep_freed_memory()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="Compare, and write nothing.")
     is_check = parser.parse_args().check

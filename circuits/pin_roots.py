@@ -13,6 +13,7 @@ from circuits.range_check import LOG_HEIGHT, NAME, preprocessed
 from circuits.shapes import LEAST_LOG_BLOWUP, TABLES, batch_circuit
 from circuits.verifying import PINNED_FILE
 from prover.field.threads import default_threads
+from prover.memory import keep_freed_memory
 from prover.parameters import PRESETS, StarkParameters
 from prover.stark.key import Digest
 from prover.stark.proving_key import commit
@@ -45,6 +46,7 @@ def spelled(roots: dict[str, Digest]) -> str:
 
 def main() -> None:
     """Write the file."""
+    keep_freed_memory()
     fixed = [table.name for table in batch_circuit().tables if table.preprocessed_names]
     if fixed != [NAME]:
         raise SystemExit(f"the tables {fixed} have columns that keys fix; this file knows one of {NAME} only")

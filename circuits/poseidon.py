@@ -139,59 +139,64 @@ def fill(
 
     Calls are numbered in the given order; nodes stand below them, each once.
     """
+    from prover.hash.poseidon_kernels import trace_rows
+
     height = 1 << log_height
     used, below = sum(group.rows for group in calls), distinct_nodes(nodes)
     if used + len(below.levels) > height:
         raise ValueError(f"{used + len(below.levels)} permutations do not fit a table of {height} rows")
-    trace = np.zeros((COLUMNS, height), np.uint32)
+    trace = np.empty((COLUMNS, height), np.uint32)
+    inputs = np.zeros((WIDTH, height), np.uint32)
     control = np.zeros((len(CONTROL), height), np.int64)
-    digests: list[Montgomery] = []
     start = 0
     for group in calls:
         rows = slice(start, start + group.rows)
-        digests.append(_fill_calls(trace[:, rows], control[:, rows], group, threads))
+        inputs[:, rows] = _states_of(group, threads)
+        _fill_control(control[:, rows], group)
         start += group.rows
-    _fill_dead_rows(trace[:, used:], control[:, used:], below, threads)
+    # Below them nodes, and permutations of zeros; each row is a call by itself.
+    inputs[:, used : used + len(below.levels)] = below.inputs
+    control[CONTROL.index("is first"), used:] = 1
+    control[CONTROL.index("owner"), used : used + len(below.levels)] = below.levels
     control[0] = np.cumsum(control[CONTROL.index("is first")]) - 1
+    trace_rows(inputs, trace[:PERMUTATION_COLUMNS], PARAMETERS, threads=threads)
     trace[PERMUTATION_COLUMNS:CALL_COLUMNS] = encode(control)
-    return trace, digests
+    trace[CALL_COLUMNS:] = 0
+    return trace, _digests_of(calls, trace)
 
 
-def _fill_calls(
-    trace: Montgomery, control: NDArray[np.int64], group: SpongeCalls, threads: int
-) -> Montgomery:
-    """The rows of one group, all but the calls' numbers; gives the digests."""
-    from prover.hash.poseidon_kernels import trace_rows
+def _states_of(group: SpongeCalls, threads: int) -> Montgomery:
+    """What each row of a group's calls permutes, (16, rows), call by call."""
+    from prover.hash.poseidon_kernels import sponge_states
 
     count, blocks, length = len(group.owners), group.blocks, len(group.elements)
     padded = np.zeros((blocks * RATE, count), np.uint32)
     padded[:length] = group.elements
-    states = np.zeros((WIDTH, count), np.uint32)
-    tags = [int(group.kind), length, int(PARAMETERS.suite), group.label]
-    states[RATE : RATE + len(tags)] = encode(tags)[:, None]
-    part = np.zeros((PERMUTATION_COLUMNS, count), np.uint32)
-    for block in range(blocks):
-        states[:RATE] = padded[block * RATE : (block + 1) * RATE]
-        if count:
-            trace_rows(np.ascontiguousarray(states), part, PARAMETERS, threads=threads)
-        trace[:PERMUTATION_COLUMNS, block::blocks] = part
-        rest = (block, tags[0], length, group.label, block == 0, 1)
-        control[1, block::blocks] = group.owners
-        control[2:, block::blocks] = np.array(rest)[:, None]
-        states = part[-WIDTH:].copy()
-    return states[:DIGEST_LENGTH]
+    states = sponge_states(
+        padded.reshape(blocks, RATE, count), group.kind, length, group.label, PARAMETERS, threads
+    )
+    return states.transpose(1, 2, 0).reshape(WIDTH, group.rows)
 
 
-def _fill_dead_rows(trace: Montgomery, control: NDArray[np.int64], nodes: NodeCalls, threads: int) -> None:
-    """Nodes, and below them permutations of zeros; each row is a call by itself."""
-    from prover.hash.poseidon_kernels import trace_rows
+def _fill_control(control: NDArray[np.int64], group: SpongeCalls) -> None:
+    """The other columns of a group's rows, all but the calls' numbers."""
+    blocks = np.arange(group.blocks)
+    by_call = control.reshape(len(CONTROL), len(group.owners), group.blocks)
+    by_call[CONTROL.index("owner")] = group.owners[:, None]
+    by_call[CONTROL.index("block")] = blocks
+    by_call[CONTROL.index("kind")] = group.kind
+    by_call[CONTROL.index("length")] = len(group.elements)
+    by_call[CONTROL.index("label")] = group.label
+    by_call[CONTROL.index("is first")] = blocks == 0
+    by_call[CONTROL.index("is live")] = 1
 
-    count, height = len(nodes.levels), trace.shape[1]
-    states = np.zeros((WIDTH, height), np.uint32)
-    states[:, :count] = nodes.inputs
-    part = np.zeros((PERMUTATION_COLUMNS, height), np.uint32)
-    if height:
-        trace_rows(states, part, PARAMETERS, threads=threads)
-    trace[:PERMUTATION_COLUMNS] = part
-    control[CONTROL.index("is first")] = 1
-    control[CONTROL.index("owner"), :count] = nodes.levels
+
+def _digests_of(calls: Sequence[SpongeCalls], trace: Montgomery) -> list[Montgomery]:
+    """Each group's digests: what the last row of each call gives."""
+    first = PERMUTATION_COLUMNS - WIDTH
+    outputs = trace[first : first + DIGEST_LENGTH]
+    ends = np.cumsum([0, *(group.rows for group in calls)])
+    return [
+        np.ascontiguousarray(outputs[:, start + group.blocks - 1 : start + group.rows : group.blocks])
+        for start, group in zip(ends.tolist(), calls, strict=False)
+    ]

@@ -29,6 +29,7 @@ from typing import Final
 from circuits.shapes import BatchTooLargeError
 from circuits.shelved import UnusableStepsError, join_steps, prove_to_first_step
 from prover.errors import ProofRefused
+from prover.memory import keep_freed_memory
 from prover.progress import Stages
 from rollup.node.storage import StorageError
 
@@ -74,6 +75,8 @@ def main(arguments: list[str]) -> None:
     folder = Path(arguments[0])
     threads = int(arguments[1]) if len(arguments) > 1 else None
     os.nice(NICENESS)
+    # It stays between its proofs, and each needs as much as the last.
+    keep_freed_memory()
     for line in _lines():
         began = perf_counter()
         try:

@@ -35,7 +35,7 @@ from prover.field.koalabear import Montgomery, decode
 from prover.hash.poseidon import DIGEST_LENGTH
 from rollup.batch import Batch, BatchOutcome
 from rollup.binding import DataBinding, bind, words_of
-from rollup.state import SYSTEM_INDEX, TREE_DEPTH, State
+from rollup.state import SYSTEM_INDEX, TREE_DEPTH, State, System
 from rollup.state_tree import Digest, StateTree
 
 
@@ -66,12 +66,16 @@ class Followed:
     proposed: Batch
     outcome: BatchOutcome
     tree_before: StateTree
+    systems: tuple[System, System]
+    """Before and after."""
     journey: Journey
     needed: dict[str, int]
 
 
 def follow_batch(before: State, proposed: Batch, tree_before: StateTree, outcome: BatchOutcome) -> Followed:
     """Follow a batch and count the rows that every table needs."""
+    # A state that was left is costly to come back to: all that is read of the later one is read first.
+    after = outcome.state.system
     journey = follow(before, proposed, outcome)
     touched = step_rows.touched_groups(journey)
     steps = step_rows.holder_rows(journey, step_rows.terms_of(journey, touched, proposed.time))
@@ -86,7 +90,7 @@ def follow_batch(before: State, proposed: Batch, tree_before: StateTree, outcome
         tree.NAME: nodes,
         poseidon.NAME: _permutations(journey, len(outcome.published) // 2) + nodes + existing + TREE_DEPTH,
     }
-    return Followed(proposed, outcome, tree_before, journey, needed)
+    return Followed(proposed, outcome, tree_before, (before.system, after), journey, needed)
 
 
 def _places(journey: Journey) -> list[int]:
@@ -154,7 +158,7 @@ def lay_out(
         system_digests[DIGEST_LENGTH:],
     )
     nodes = _lay_out_tree([of_slots, of_accounts, of_groups, system], followed.tree_before, ledger)
-    deployment = journey.before.system.deployment
+    deployment = followed.systems[0].deployment
     number = outcome.content.number
     binding = bind(outcome.published, deployment, number, followed.tree_before.hasher)
     words = published.Rows(np.array(words_of(outcome.published), np.int64))
@@ -200,10 +204,11 @@ def _root(nodes: tree.Rows, side: str) -> Digest:
 
 
 def _batch_row(followed: Followed) -> batch.Row:
-    journey, outcome = followed.journey, followed.outcome
+    journey = followed.journey
+    before, after = followed.systems
     return batch.Row(
-        before=journey.before.system,
-        after=outcome.state.system,
+        before=before,
+        after=after,
         items=len(followed.proposed.items),
         records=len(followed.proposed.transactions),
         claims=len(journey.claims),
@@ -212,7 +217,7 @@ def _batch_row(followed: Followed) -> batch.Row:
         claims_offset=journey.claims_place.offset,
         owed_time=journey.owed_time,
         parameters_time=journey.parameters_time,
-        length=len(outcome.published),
+        length=len(followed.outcome.published),
     )
 
 
@@ -225,7 +230,7 @@ def _claim_rows(journey: Journey) -> claims.Rows:
 
 
 def _statement(followed: Followed, binding: DataBinding, roots: tuple[Digest, Digest]) -> BatchStatement:
-    before, after = followed.journey.before.system, followed.outcome.state.system
+    before, after = followed.systems
     return BatchStatement.of(
         before.deployment,
         after.batch_number,

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from prover.memory import keep_freed_memory
+
 ROOT = Path(__file__).resolve().parent.parent
 
 LONG = os.environ.get("CLEARING_LONG_TESTS") == "1"
@@ -48,6 +50,10 @@ settings.register_profile(
     "long", deadline=None, max_examples=1000, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("long" if LONG else "gate")
+
+
+# Proofs of one process after the other: what the first one freed serves the next.
+keep_freed_memory()
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ It works over any ring: field elements, numpy arrays of them, or the wires of a 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Protocol, Self, TypeVar
 
 from prover.air.expression import Cell, Expression, Operation, topological_order
@@ -27,7 +28,7 @@ def evaluate(
 ) -> list[Value]:
     """The values of the expressions, each shared part computed once."""
     values: dict[Expression, Value] = {}
-    for node in topological_order(expressions):
+    for node in _order_of(tuple(expressions)):
         if node.operation is Operation.CONSTANT:
             assert isinstance(node.payload, int)
             values[node] = lift(node.payload)
@@ -38,6 +39,12 @@ def evaluate(
             left, right = (values[source] for source in node.sources)
             values[node] = _apply(node.operation, left, right)
     return [values[expression] for expression in expressions]
+
+
+@lru_cache(maxsize=128)
+def _order_of(expressions: tuple[Expression, ...]) -> tuple[Expression, ...]:
+    """Every part before what it is part of; whoever verifies reads the same tables again and again."""
+    return tuple(topological_order(expressions))
 
 
 def _apply(operation: Operation, left: Value, right: Value) -> Value:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from prover.air.bus import Interaction
 from prover.air.expression import Cell, CellKind, Expression, Selector, cells_of, lift, read
@@ -40,6 +41,15 @@ class Constraint:
         if self.scope is Scope.EVERY_ROW:
             return self.polynomial
         return read(Cell(CellKind.SELECTOR, _SELECTOR_OF_SCOPE[self.scope])) * self.polynomial
+
+
+@lru_cache(maxsize=128)
+def _combined(constraints: tuple[Constraint, ...]) -> Expression:
+    """Put together once: whoever verifies asks for each proof."""
+    total = lift(0)
+    for position, constraint in enumerate(constraints):
+        total = total + read(Cell(CellKind.COMBINER, position)) * constraint.selected
+    return total
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +105,7 @@ class Table:
     @property
     def combination(self) -> Expression:
         """All constraints as one polynomial: each times its own power of the combining challenge."""
-        total = lift(0)
-        for position, constraint in enumerate(self.constraints):
-            total = total + read(Cell(CellKind.COMBINER, position)) * constraint.selected
-        return total
+        return _combined(self.constraints)
 
     def next_row_columns(self, kind: CellKind, round: int = 0) -> tuple[int, ...]:
         """The columns of one commitment that some constraint reads at the next row, ascending."""

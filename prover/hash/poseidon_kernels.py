@@ -227,6 +227,23 @@ def _hash_row_slice(
 
 
 @kernel
+def _sponge_states_slice(
+    elements: int, blocks: int, capacity: Any, out: int, stride: int, scratch: int, numbers: Any,
+    start: int, stop: int,
+) -> None:  # fmt: skip
+    """What each permutation of sponges begins with, sponges start to stop. Twin: `poseidon.sponge`, watched."""
+    for row in range(start, stop, BLOCK):
+        for element in range(WIDTH):
+            _put_everywhere(scratch + 8 * BLOCK * element, capacity[element])
+        for block in range(blocks):
+            for element in range(RATE):
+                place = elements + stride * (RATE * block + element) + 4 * row
+                _put_block(scratch + 8 * BLOCK * element, place)
+            _take_state(scratch, out + stride * WIDTH * block + 4 * row, stride)
+            _permute_state(scratch, scratch, numbers)
+
+
+@kernel
 def _compress_slice(
     left: int, right: int, stride: int, half: int, level: Any, out: int, out_stride: int,
     scratch: int, numbers: Any, start: int, stop: int,
@@ -365,7 +382,7 @@ def hash_rows(
         [start + stride * column for start, stride, width in starts for column in range(width)],
         dtype=np.int64,
     )
-    capacity = encode(np.array([0] * RATE + [kind, len(addresses), parameters.suite, level, 0, 0, 0, 0]))
+    capacity = _capacity(kind, len(addresses), level, parameters)
     out = np.empty((DIGEST_LENGTH, padded[0].shape[1]), dtype=np.uint32)
     numbers = round_numbers(parameters)
 
@@ -377,6 +394,32 @@ def hash_rows(
 
     run_slices(threads, out.shape[1], work, multiple=BLOCK)
     return out[:, :height]
+
+
+def sponge_states(
+    blocks: Montgomery, kind: HashKind, length: int, level: int, parameters: PoseidonParameters, threads: int
+) -> Montgomery:
+    """What each permutation of n sponges begins with, (blocks, 16, n), for elements (blocks, 8, n) with their zeros."""
+    count, _, sponges = blocks.shape
+    padded = _whole_blocks(blocks.reshape(count * RATE, sponges))
+    capacity = _capacity(kind, length, level, parameters)
+    out = np.empty((count, WIDTH, padded.shape[1]), dtype=np.uint32)
+    numbers = round_numbers(parameters)
+
+    def work(start: int, stop: int) -> None:
+        scratch = new_scratch(numbers)
+        _sponge_states_slice(
+            padded.ctypes.data, count, capacity, out.ctypes.data, out.strides[1],
+            scratch.ctypes.data, numbers, start, stop,
+        )  # fmt: skip
+
+    run_slices(threads, padded.shape[1], work, multiple=BLOCK)
+    return out[:, :, :sponges]
+
+
+def _capacity(kind: HashKind, length: int, level: int, parameters: PoseidonParameters) -> Montgomery:
+    """The state that a sponge over so many elements starts from."""
+    return encode(np.array([0] * RATE + [kind, length, parameters.suite, level, 0, 0, 0, 0]))
 
 
 def compress_pairs(

@@ -11,11 +11,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from operator import mul
+from struct import Struct
 
 from prover.field.koalabear import PRIME, inverse
 from prover.hash.poseidon_parameters import WIDTH, PoseidonParameters
 
 Matrix = tuple[tuple[int, ...], ...]
+
+SLOT_BITS = 64
+"""Of an element in a packed state: sums of products have room."""
+
+_SLOTS = Struct(f"<{WIDTH}Q")
+_ALL_SLOTS = (1 << SLOT_BITS * WIDTH) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +128,31 @@ def partial_rounds(state: Sequence[int], unrolled: UnrolledPartialRounds) -> lis
 
 
 @cache
-def _rows(parameters: PoseidonParameters) -> Matrix:
-    return circulant_matrix(parameters.mds_first_row)
+def _cyclic_factor(parameters: PoseidonParameters) -> int:
+    """The circulant matrix as a factor of packed states: its first column, packed."""
+    first_row = parameters.mds_first_row
+    if sum(first_row) * PRIME >= 1 << SLOT_BITS - 1:
+        raise ValueError("a sum of products would run over into the next element's slot")
+    return _packed([first_row[-place % WIDTH] for place in range(WIDTH)])
+
+
+def _packed(state: Sequence[int]) -> int:
+    return int.from_bytes(_SLOTS.pack(*state), "little")
+
+
+def mix(state: Sequence[int], parameters: PoseidonParameters) -> tuple[int, ...]:
+    """The circulant matrix times a state, not reduced: one product of long integers.
+
+    Packed, states are polynomials, and the matrix multiplies modulo X^16 - 1.
+    """
+    product = _packed(state) * _cyclic_factor(parameters)
+    cyclic = (product & _ALL_SLOTS) + (product >> SLOT_BITS * WIDTH)
+    return _SLOTS.unpack(cyclic.to_bytes(_SLOTS.size, "little"))
 
 
 def permute_unrolled(state: Sequence[int], parameters: PoseidonParameters) -> tuple[int, ...]:
     """The permutation of a canonical state, equal to `prover.hash.poseidon.permute`."""
     unrolled = unroll(parameters)
-    mds = _rows(parameters)
     first, last = parameters.first_partial_round, parameters.first_partial_round + parameters.partial_rounds
     elements = list(state)
     for round_index in (*range(first), *range(last, parameters.rounds)):
@@ -137,8 +161,10 @@ def permute_unrolled(state: Sequence[int], parameters: PoseidonParameters) -> tu
             (value := element + constant) * value * value % PRIME
             for element, constant in zip(elements, constants, strict=True)
         ]
-        matrix = unrolled.entry if round_index == first - 1 else mds
-        elements = [sum(map(mul, row, elements)) % PRIME for row in matrix]
         if round_index == first - 1:
-            elements = partial_rounds(elements, unrolled)
-    return tuple(elements)
+            entered = [sum(map(mul, row, elements)) % PRIME for row in unrolled.entry]
+            elements = partial_rounds(entered, unrolled)
+        else:
+            # Not below p, but short: the next round's cube is reduced anyhow.
+            elements = list(mix(elements, parameters))
+    return tuple(element % PRIME for element in elements)

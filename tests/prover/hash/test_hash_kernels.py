@@ -86,6 +86,29 @@ def test_a_trace_of_another_shape_is_refused() -> None:
         )
 
 
+@EVERY_POSEIDON
+@pytest.mark.parametrize(("length", "sponges"), [(0, 1), (8, 3), (21, 40), (300, 1)])
+def test_states_of_sponges_are_those_of_one_by_one(
+    parameters: PoseidonParameters, length: int, sponges: int
+) -> None:
+    elements = random_elements((length, sponges), seed=length)
+    blocks = max(1, -(-length // 8))
+    padded = np.zeros((blocks * 8, sponges), dtype=np.int64)
+    padded[:length] = elements
+    states = decode(
+        poseidon_kernels.sponge_states(
+            encode(padded).reshape(blocks, 8, sponges), HashKind.STATE_LEAF, length, 7, parameters, threads=2
+        )
+    )
+    for one in range(sponges):
+        state = [*padded[:8, one].tolist(), HashKind.STATE_LEAF, length, parameters.suite, 7, 0, 0, 0, 0]
+        for block in range(blocks):
+            state[:8] = padded[8 * block : 8 * block + 8, one].tolist()
+            assert states[block, :, one].tolist() == state
+            state = list(permute(state, parameters))
+        assert tuple(state[:8]) == sponge(parameters, HashKind.STATE_LEAF, elements[:, one].tolist(), 7)
+
+
 @EVERY_SUITE
 @pytest.mark.parametrize("columns", [1, 2, 7, 8, 9, 31, 32, 33, 34, 65, 66, 67, 68])
 def test_rows_hash_as_one_by_one(suite: AnySuite, columns: int) -> None:
