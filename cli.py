@@ -16,8 +16,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import click
-from click.shell_completion import CompletionItem, get_completion_class, shell_complete
+try:
+    import click
+    from click.shell_completion import CompletionItem, get_completion_class, shell_complete
+except ModuleNotFoundError:
+    sys.stderr.write(
+        f"clearing: click is not installed for {sys.executable}; docs/install.md says how to install this\n"
+    )
+    sys.exit(2)
 
 from rollup.commands.terminal import (
     EXIT_BAD_INPUT,
@@ -227,7 +233,16 @@ def _benchmarks() -> Mapping[str, LazyCommand]:
 @click.version_option(VERSION, prog_name="clearing")
 @click.option("-v", "--verbose", count=True, help="Log to stderr what is done; twice for more.")
 def clearing(verbose: int) -> None:
-    """Clear options with proofs: a zero-knowledge rollup in Python."""
+    """Clear options with proofs: a zero-knowledge rollup in Python.
+
+    \b
+    Examples:
+      clearing doctor                        # this machine, and whether the kernels are right on it
+      clearing demo                          # a clearing house from deployment to paid claims
+      clearing node                          # one to trade in; its page is at http://127.0.0.1:8645/
+      clearing account new alice             # then key, deposit, book, order, status, withdraw, claim
+      clearing verify 12.proof               # whether a proof holds, and what it says of which batch
+    """  # noqa: D301 - the backspace is click's own mark for a paragraph that is not rewrapped
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     for name in (logger.name, *ROOMS):
         logging.getLogger(name).setLevel((logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)])
@@ -359,7 +374,12 @@ def bench() -> None:
     """Measure this project on this machine.
 
     Figures are never tests: nothing here fails for being slow.
-    """
+
+    \b
+    Examples:
+      clearing bench machine
+      clearing bench batch --trades 64 --accounts 100 --alone
+    """  # noqa: D301 - the backspace is click's own mark for a paragraph that is not rewrapped
 
 
 # -------------------------------------------------------------------------------------------------------- the entry
@@ -407,7 +427,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_BAD_INPUT
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "clearing"
-        return _complain(f"{error.format_message()} (see `{command} --help`)", EXIT_BAD_INPUT)
+        # click names a type by what it is called in its help.
+        said = (
+            error.format_message()
+            .replace("valid integer range", "whole number")
+            .replace("float range", "number")
+        )
+        return _complain(f"{said} (see `{command} --help`)", EXIT_BAD_INPUT)
     except click.FileError as error:
         return _complain(error.format_message(), EXIT_BAD_INPUT)
     except click.ClickException as error:
@@ -421,6 +447,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MemoryError:
         return _complain("there is not enough memory for this", EXIT_BAD_INPUT)
     except Exception as error:  # noqa: BLE001 - the last line of defence: a bug ends in one line too
+        missing = _missing_package(error)
+        if missing is not None:
+            return _complain(
+                f"{missing} is not installed for {sys.executable}; docs/install.md says how to install this",
+                EXIT_BAD_INPUT,
+            )
         if os.environ.get("CLEARING_TRACEBACK"):
             traceback.print_exc()
         return _complain(
@@ -428,6 +460,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             EXIT_BUG,
         )
     return 0
+
+
+def _missing_package(error: Exception) -> str | None:
+    """The dependency that is not there, as under an interpreter that this was not installed for; None for a bug."""
+    package = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    return package if package not in {"", *ROOMS} else None
 
 
 def _complain(message: str, code: int) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from rollup.commands.terminal import json_option, print_json, progress_on_stderr
+from rollup.commands.terminal import BadInput, json_option, print_json, progress_on_stderr
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
@@ -24,11 +24,17 @@ def write(name: str, result: dict[str, Any], folder: Path) -> Path:
 
 @click.command()
 @click.option(
-    "--folder", type=click.Path(file_okay=False, path_type=Path), default=RESULTS, show_default=True
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=RESULTS,
+    show_default=True,
+    help="Where the results go.",
 )
 @json_option
 def command(folder: Path, as_json: bool) -> None:
     """Run every benchmark of the prover, keep the results as JSON and draw the plots.
+
+    Without --folder the results replace those of the checkout, and the README's figures are written anew from them.
 
     \b
     Examples:
@@ -40,6 +46,11 @@ def command(folder: Path, as_json: bool) -> None:
     from benchmarks.plots import draw
     from prover.field.threads import default_threads
 
+    # Before the work, which takes minutes: a folder that cannot be made is told at once.
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"cannot make {str(folder)!r}: {error.strerror}") from error
     threads = default_threads()
     work: dict[str, Callable[[], dict[str, Any]]] = {
         "first-proof": lambda: first_proof_bench.measure(5),

@@ -111,9 +111,23 @@ def measure(
 
 
 @click.command()
-@click.option("--trades", default=LARGEST, show_default=True, type=click.IntRange(1, LARGEST))
-@click.option("--accounts", default=1000, show_default=True, type=click.IntRange(21, 1000))
-@click.option("--trees", default="keccak", show_default=True, type=click.Choice(sorted(PRESETS_BY_TREES)))
+@click.option(
+    "--trades", default=LARGEST, show_default=True, type=click.IntRange(1, LARGEST), help="In the batch."
+)
+@click.option(
+    "--accounts",
+    default=1000,
+    show_default=True,
+    type=click.IntRange(21, 1000),
+    help="Among which they are made.",
+)
+@click.option(
+    "--trees",
+    default="keccak",
+    show_default=True,
+    type=click.Choice(sorted(PRESETS_BY_TREES)),
+    help="The hash of the commitments.",
+)
 @click.option("--preset", default=None, help="A preset by name instead of the default one for the trees.")
 @click.option(
     "--threads", default=None, type=click.IntRange(1, 256), help="Default: as many as there are cores."

@@ -28,6 +28,7 @@ from rollup.node.effects import BookChanges, SealedBatch, Source
 from rollup.node.gathered import Receipt
 from rollup.node.inputs import InputKind, PlaceOrder, encode_input
 from rollup.node.room import BatchLimits
+from rollup.node.sealed_bytes import spelled
 from rollup.node.sequencer import Sequencer, SequencerSettings
 from rollup.node.storage import DataDirectory, JournalRow
 from rollup.node.verified import VerifiedSignatures
@@ -276,6 +277,7 @@ async def admit_everything(
         batch_bytes=10 * 112 * 1024,
         batch_limits=unlimited(),
         batch_transactions=batch_transactions,
+        has_checkpoint_process=True,
     )
     sequencer = Sequencer(DataDirectory(folder), market.genesis, BenchClock(market.time), queue, settings)
     await sequencer.start()
@@ -405,7 +407,7 @@ def write_history(path: Path, market: Market, state: State, trades: int) -> dict
                 BookChanges(),
             )
             root = StateTree.of_state(state, KernelHasher(POSEIDON16_20)).root if leaves else (0,) * 8
-            directory.checkpoints.write(sealed, root)
+            directory.checkpoints.write(spelled(sealed), root)
         directory.journal.fold()
     return {"journal_bytes": (path / "journal.sqlite").stat().st_size, "sequence": sequence}
 

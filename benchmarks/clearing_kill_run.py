@@ -43,12 +43,13 @@ ACCOUNTS: Final = 6
 NODE: Final = ("--accounts", str(ACCOUNTS), "--batch-transactions", "25", "--batch-seconds", "0.5")
 """Small batches: a kill should often find a checkpoint half written."""
 SLOTS: Final = 8
-ORDERS_A_LIFE: Final = 600
+ORDERS_A_LIFE: Final = 2000
+"""More than a node takes before it is killed: a kill comes under load."""
 LINES: Final = 8
 """Clients that send at the same time."""
 
-LIFE_SECONDS: Final = (0.05, 1.0)
-"""How long after its start a node is killed."""
+LIFE_SECONDS: Final = (0.05, 2.0)
+"""How long after its start a node is killed: before the process that writes its checkpoints is ready, or well after."""
 
 DOLLAR: Final = 1_000_000
 

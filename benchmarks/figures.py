@@ -126,6 +126,12 @@ def _recursion_lines(recursion: dict[str, Any]) -> list[str]:
             "2,000",
         ),
         (
+            "the same by EIP-7623 where four such batches share a proof",
+            f"{recursion['gas_per_trade_of_4']:,.0f}",
+            "",
+            "",
+        ),
+        (
             "gas to prove four batches at once, over that of one",
             f"{recursion['gas_aggregate_4'] / recursion['gas_prove']:.3f}",
             "1.1",

@@ -48,4 +48,4 @@ def command(as_json: bool) -> None:
         click.echo(described(row))
         if row["machine_limit"] != reason:
             reason = row["machine_limit"]
-            click.echo(f"{'':44} here and below: {reason}")
+            click.echo(f"{'':48} here and below: {reason}")

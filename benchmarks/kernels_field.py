@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import click
 import numpy as np
 
+from benchmarks.kernels_memory import copy_nanoseconds
 from benchmarks.kernels_rate import described, row
 from prover.field import kernels
 from prover.field.compiler import kernel
@@ -36,15 +38,26 @@ TRANSFORM_FLOOR = 1.4
 
 MULTIPLY_LIMIT = "13 vector operations for 16 products"
 TRANSFORM_LIMIT = (
-    "14 vector operations for 32 cells on each level but the lowest six, which take 60 for 16 cells down and 67 up, "
-    "transposing and scaling included; once a matrix outgrows the caches also 8 bytes a cell from and to memory, "
-    "as much as a copy"
+    "13.5 vector operations for 32 cells on each level down and 13 up, but the lowest six levels take 60 and 64 for "
+    "16 cells, transposing and scaling included, and the first block of all needs few products"
 )
-DOWN_LEVEL, UP_LEVEL = 114 / 256, 112 / 256
+TALL_LIMIT = (
+    "the same, with 8 bytes a cell from and to memory meanwhile; 'in parts' is what those operations take at the rate "
+    "of 2^12 rows, which stay in the first-level cache, and after them a copy past the caches"
+)
+DOWN_LEVEL, UP_LEVEL = 108 / 256, 104 / 256
 """Vector operations a cell and level, counted in the assembly of a step of two levels over eight vectors."""
 
-DOWN_SQUARE, UP_SQUARE = 967 / 256, 1071 / 256
+DOWN_FIRST, UP_FIRST = 4 / 3 * (108 - 64) / 128, 4 / 3 * (104 - 62) / 128
+"""Operations a cell that first blocks save: all of one step of two levels, a quarter of the next, and so on."""
+
+DOWN_SQUARE, UP_SQUARE = 967 / 256, 1031 / 256
 """The same for the lowest six levels, of a square of sixteen vectors."""
+
+COPY_LIMIT = "what memory gives: each cell read and written once, and nothing else done"
+
+IN_CACHE_LOG_HEIGHT = 12
+"""Columns of 16 KiB: their levels find everything in the first-level cache."""
 
 DOT_LIMIT = "30 vector operations for 16 cells and five planes"
 EXTENSION_LIMIT = (
@@ -108,7 +121,18 @@ def _arithmetic() -> list[dict[str, Any]]:
     ]
 
 
-def _transforms(log_height: int, columns: int, threads: int, floor: float | None) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class Transform:
+    """One kind of transform: nanoseconds a cell that it took, operations a cell, and its share of a copy's traffic."""
+
+    name: str
+    unit: str
+    nanoseconds: float
+    operations: float
+    traffic: float
+
+
+def _transforms(log_height: int, columns: int, threads: int) -> list[Transform]:
     matrix = _random(columns, 1 << log_height)
     out = aligned_empty(matrix.shape)
     extended = aligned_empty((columns // 4, 4, 1 << log_height))
@@ -117,31 +141,41 @@ def _transforms(log_height: int, columns: int, threads: int, floor: float | None
     up = _best_seconds(lambda: coset_transform(matrix, 3, threads=threads, out=out))
     part = matrix[: columns // 4]
     extension = _best_seconds(lambda: low_degree_extension(part, 2, threads=threads, out=extended))
-    where = f"2^{log_height} rows, {threads} core{'s' if threads > 1 else ''}"
     levels = log_height - 6
-    down_operations = (DOWN_SQUARE + DOWN_LEVEL * levels) / threads
-    up_operations = (UP_SQUARE + UP_LEVEL * levels) / threads
+    down_operations = (DOWN_SQUARE + DOWN_LEVEL * levels - DOWN_FIRST) / threads
+    up_operations = (UP_SQUARE + UP_LEVEL * levels - UP_FIRST) / threads
+    # An extension by 4 writes what it reads a quarter of.
     return [
-        row(
-            f"inverse transform, {where}",
-            down / matrix.size * 1e9,
-            "cell",
-            floor,
-            TRANSFORM_LIMIT,
-            down_operations,
-        ),
-        row(
-            f"coset transform, {where}", up / matrix.size * 1e9, "cell", floor, TRANSFORM_LIMIT, up_operations
-        ),
-        row(
-            f"extension by 4, {where}",
-            extension / extended.size * 1e9,
+        Transform("inverse transform", "cell", down / matrix.size * 1e9, down_operations, 1.0),
+        Transform("coset transform", "cell", up / matrix.size * 1e9, up_operations, 1.0),
+        Transform(
+            "extension by 4",
             "cell of the result",
-            None,
-            TRANSFORM_LIMIT,
+            extension / extended.size * 1e9,
             up_operations + down_operations / 4,
+            0.625,
         ),
     ]
+
+
+def _transform_rows(threads: int) -> list[dict[str, Any]]:
+    """Transforms by height on so many threads; the tallest also as the sum of its parts."""
+    where = f"{threads} core{'s' if threads > 1 else ''}"
+    found = []
+    in_cache = _transforms(IN_CACHE_LOG_HEIGHT, 256, threads)
+    for log_height, measured in ((IN_CACHE_LOG_HEIGHT, in_cache), (17, _transforms(17, 32, threads))):
+        for one in measured:
+            name = f"{one.name}, 2^{log_height} rows, {where}"
+            found.append(row(name, one.nanoseconds, one.unit, None, TRANSFORM_LIMIT, one.operations))
+    copied = copy_nanoseconds(threads)
+    found.append(row(f"copy past the caches, {where}", copied, "cell", None, COPY_LIMIT))
+    for short, tall in zip(in_cache, _transforms(20, 16, threads), strict=True):
+        name = f"{tall.name}, 2^20 rows, {where}"
+        floor = TRANSFORM_FLOOR / min(threads, 2) if tall.unit == "cell" else None
+        found.append(row(name, tall.nanoseconds, tall.unit, floor, TALL_LIMIT, tall.operations))
+        parts = short.nanoseconds * tall.operations / short.operations + copied * tall.traffic
+        found.append(row(f"{name}, in parts", parts, tall.unit, None, TALL_LIMIT))
+    return found
 
 
 def rows() -> list[dict[str, Any]]:
@@ -149,9 +183,7 @@ def rows() -> list[dict[str, Any]]:
     found = _arithmetic()
     cores = default_threads()
     for threads in sorted({1, cores}):
-        found += _transforms(12, 256, threads, None)
-        found += _transforms(17, 32, threads, None)
-        found += _transforms(20, 16, threads, TRANSFORM_FLOOR / min(threads, 2))
+        found += _transform_rows(threads)
     return found
 
 

@@ -65,7 +65,7 @@ def described(measured: dict[str, Any]) -> str:
     limit = measured["limit_nanoseconds"]
     least = "" if limit is None else f", limit {limit:.3g}"
     nanoseconds = measured["nanoseconds_per_unit"]
-    return f"{measured['kernel']:44} {nanoseconds:12,.3f} ns for {measured['unit']}{floor}{least}"
+    return f"{measured['kernel']:48} {nanoseconds:12,.3f} ns for {measured['unit']}{floor}{least}"
 
 
 def row(

@@ -13,10 +13,12 @@ from benchmarks import demo
 from rollup.commands.terminal import (
     BadInput,
     Refused,
+    insist_on_folder,
     json_option,
     print_json,
     progress_on_stderr,
     read_limited,
+    write_result,
 )
 
 if TYPE_CHECKING:
@@ -45,7 +47,13 @@ group.add_command(demo.command, "demo")
 
 @group.command()
 @click.argument("example")
-@click.option("--log-size", default=10, show_default=True, type=click.IntRange(0, LARGEST_LOG_SIZE))
+@click.option(
+    "--log-size",
+    default=10,
+    show_default=True,
+    type=click.IntRange(0, LARGEST_LOG_SIZE),
+    help="log2 of the example's rows.",
+)
 @click.option("--preset", default="keccak-100-rate-4", show_default=True, help="See `clearing soundness`.")
 @click.option(
     "--seed", default=1, show_default=True, type=click.IntRange(0, 1 << 20), help="Of the example's witness."
@@ -56,6 +64,8 @@ group.add_command(demo.command, "demo")
 @json_option
 def make(example: str, log_size: int, preset: str, seed: int, out: Path, as_json: bool) -> None:
     """Fill an example circuit with a random witness and prove it.
+
+    EXAMPLE is poseidon-batch, poseidon-chain, range-check, memory, two-heights or shuffle: benchmarks/examples.
 
     \b
     Examples:
@@ -78,6 +88,7 @@ def make(example: str, log_size: int, preset: str, seed: int, out: Path, as_json
     chosen, threads = EXAMPLES[example], default_threads()
     if log_size < chosen.smallest:
         raise click.UsageError(f"the example {example} starts at --log-size {chosen.smallest}")
+    insist_on_folder(out)
     start = time.perf_counter()
     with progress_on_stderr() as show_progress:
         filled = chosen.fill(log_size, seed, threads)
@@ -93,10 +104,7 @@ def make(example: str, log_size: int, preset: str, seed: int, out: Path, as_json
             raise BadInput(str(error)) from error
         proved = prove(key, filled.traces, filled.statement, threads=threads, stages=Stages(show_progress))
     content = encode_proof(key.verification, filled.statement, proved.messages, proved.positions)
-    try:
-        out.write_bytes(content)
-    except OSError as error:
-        raise BadInput(f"cannot write {str(out)!r}: {error.strerror}") from error
+    write_result(out, content)
     seconds = time.perf_counter() - start
     if as_json:
         print_json(

@@ -58,7 +58,13 @@ def measure(
 @click.option(
     "--log-size", default=17, show_default=True, type=click.IntRange(0, 22), help="log2 of the rows."
 )
-@click.option("--trees", default="keccak", show_default=True, type=click.Choice(sorted(PRESETS_BY_TREES)))
+@click.option(
+    "--trees",
+    default="keccak",
+    show_default=True,
+    type=click.Choice(sorted(PRESETS_BY_TREES)),
+    help="The hash of the commitments.",
+)
 @click.option("--preset", default=None, help="A preset by name instead of the default one for the trees.")
 @click.option(
     "--threads", default=None, type=click.IntRange(1, 256), help="Default: as many as there are cores."

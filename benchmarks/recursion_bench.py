@@ -147,7 +147,10 @@ def describe_result(result: dict[str, Any]) -> list[str]:
                 f"  gas              {result['gas_prove']:,} to prove, {result['gas_data']:,} for the data,"
                 f" {result['gas_per_trade']:,.0f} a trade ({result['gas_per_trade_7976']:,.0f} by EIP-7976)"
             ),
-            f"                   {result['gas_aggregate_4']:,} to prove four batches, {result['gas_exit']:,} to leave",
+            (
+                f"                   {result['gas_aggregate_4']:,} to prove four batches,"
+                f" then {result['gas_per_trade_of_4']:,.0f} a trade; {result['gas_exit']:,} to leave"
+            ),
             f"  embedded chain   {result['evm_seconds']:.2f} s to verify the terminal proof",
         ]
     lines += [f"    {seconds:8.3f} s  {name}" for name, seconds in result["seconds"].items()]

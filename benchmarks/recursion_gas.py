@@ -30,10 +30,15 @@ class GasTable:
     """How long py-evm takes to verify one terminal proof."""
 
     def figures(self, trades: int) -> dict[str, int | float]:
-        """The table, and what a trade pays where one proof and its data are shared by so many."""
+        """The table, and what a trade pays in a batch of so many: proved alone, or one of four that share a proof."""
         per_trade = (self.gas_prove + self.gas_data) / trades
         per_trade_7976 = (self.gas_prove_7976 + self.gas_data_7976) / trades
-        return asdict(self) | {"gas_per_trade": per_trade, "gas_per_trade_7976": per_trade_7976}
+        together = (self.gas_aggregate_4 / 4 + self.gas_data) / trades
+        return asdict(self) | {
+            "gas_per_trade": per_trade,
+            "gas_per_trade_7976": per_trade_7976,
+            "gas_per_trade_of_4": together,
+        }
 
 
 def can_measure() -> bool:

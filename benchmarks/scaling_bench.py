@@ -48,10 +48,22 @@ def measure(log_sizes: list[int], preset: str, threads: int, repeats: int) -> di
 @click.option(
     "--to", "last", default=20, show_default=True, type=click.IntRange(8, 22), help="log2 of most rows."
 )
-@click.option("--step", default=2, show_default=True, type=click.IntRange(1, 8))
-@click.option("--preset", default="keccak-100-rate-2", show_default=True)
-@click.option("--threads", default=None, type=click.IntRange(1, 256))
-@click.option("--repeats", default=3, show_default=True, type=click.IntRange(1, 100))
+@click.option(
+    "--step",
+    default=2,
+    show_default=True,
+    type=click.IntRange(1, 8),
+    help="From one size's log2 to the next.",
+)
+@click.option(
+    "--preset", default="keccak-100-rate-2", show_default=True, help="`clearing soundness` lists them."
+)
+@click.option(
+    "--threads", default=None, type=click.IntRange(1, 256), help="Default: as many as there are cores."
+)
+@click.option(
+    "--repeats", default=3, show_default=True, type=click.IntRange(1, 100), help="Warm runs of each size."
+)
 @json_option
 def command(
     first: int, last: int, step: int, preset: str, threads: int | None, repeats: int, as_json: bool

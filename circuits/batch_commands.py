@@ -158,6 +158,7 @@ def verify(
     the roots that the node has for that batch.
     A file alone proves what its statement says and no more: compare the roots and the data with those on Ethereum,
     or let --old-root, --new-root and --batch-data do it.
+    Terminal proofs are for the contract: `clearing l1 status` says which it has accepted.
 
     \b
     Examples:

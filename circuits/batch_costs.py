@@ -186,9 +186,9 @@ def _rows_by_kind(followed: Followed, kinds: list[type]) -> dict[type, Counter[s
     rows[Trade][orders.NAME] += len(journey.orders)
     signers = {
         Trade: [one.signature for one in journey.orders.values()],
-        Transfer: [signed.signature for _, _, signed, _ in journey.transfers],
-        Withdrawal: [signed.signature for _, _, signed, _, _ in journey.withdrawals],
-        CancelOrders: [signed.signature for _, _, signed, _ in journey.cancellations],
+        Transfer: [one.signed.signature for one in journey.transfers],
+        Withdrawal: [one.signed.signature for one in journey.withdrawals],
+        CancelOrders: [one.signed.signature for one in journey.cancellations],
     }
     for kind, numbers in signers.items():
         if numbers:

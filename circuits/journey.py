@@ -10,29 +10,36 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from circuits.account_access import Content
+from circuits.account_access import ABSENT, Content
 from circuits.buses import FORCED_MODE
 from circuits.comb_runs import SPARE_KEY
 from circuits.group_access import GroupContent
-from rollup.authority import TradingKey
-from rollup.codec import QueuedItem
-from rollup.events import (
-    GroupSettlement,
-    SignatureChecked,
-    Traded,
+from circuits.journey_entries import (
+    CancellationEntry,
+    DepositEntry,
+    ForcedCancellationEntry,
+    ForcedWithdrawalEntry,
+    GroupListingEntry,
+    GroupSettlementEntry,
+    OwedAccess,
+    ParameterChangeEntry,
+    Place,
+    RegistrationEntry,
+    SeriesListingEntry,
+    SettlementPriceEntry,
+    Signed,
+    TradeEntry,
+    TransferEntry,
+    WithdrawalEntry,
 )
+from rollup.authority import TradingKey
+from rollup.events import GroupSettlement, SignatureChecked
 from rollup.instruments import Group, group_of
 from rollup.margin import Margin
 from rollup.orders import Order
 from rollup.schnorr import key_elements
 from rollup.schnorr_batch import SignedMessage
 from rollup.state import Account, OrderSlot, Parameters, State
-from rollup.transactions import (
-    CancelOrders,
-    SettleGroup,
-    Transfer,
-    Withdrawal,
-)
 from rollup.units import WIDTH_BITS, AccountId, GroupId, SlotIndex, fits
 
 AMOUNT_LIMBS = 4
@@ -44,14 +51,6 @@ class Identity(NamedTuple):
     account: int
     owner: int
     key: TradingKey | None
-
-
-class Place(NamedTuple):
-    """Where a queue item or a record stands."""
-
-    clock: int
-    offset: int
-    claims: int
 
 
 class Edit(NamedTuple):
@@ -95,14 +94,6 @@ class Credit(NamedTuple):
     amount: tuple[int, int, int, int]
 
 
-class Signed(NamedTuple):
-    """A signed order or instruction: the row of its signature, who signed."""
-
-    signature: int
-    identity: int
-    account: int
-
-
 class Fill(NamedTuple):
     """One order's part in a trade."""
 
@@ -116,13 +107,6 @@ class Fill(NamedTuple):
     is_maker: int
     old_time: int
     before: OrderSlot | None
-
-
-class OwedAccess(NamedTuple):
-    """What is owed before a step, and since when."""
-
-    old_time: int
-    owed: int
 
 
 class PoolPayment(NamedTuple):
@@ -191,25 +175,25 @@ class Journey:
     signed: list[SignedMessage] = field(default_factory=list)
     orders: dict[Order, Signed] = field(default_factory=dict)
     fills: list[Fill] = field(default_factory=list)
-    trades: list[tuple[Place, Traded, tuple[Signed, Signed], Parameters]] = field(default_factory=list)
-    transfers: list[tuple[Place, Transfer, Signed, Account]] = field(default_factory=list)
-    withdrawals: list[tuple[Place, Withdrawal, Signed, Account, OwedAccess]] = field(default_factory=list)
-    cancellations: list[tuple[Place, CancelOrders, Signed, Content]] = field(default_factory=list)
-    group_settlements: list[tuple[Place, SettleGroup, int, Account]] = field(default_factory=list)
+    trades: list[TradeEntry] = field(default_factory=list)
+    transfers: list[TransferEntry] = field(default_factory=list)
+    withdrawals: list[WithdrawalEntry] = field(default_factory=list)
+    cancellations: list[CancellationEntry] = field(default_factory=list)
+    group_settlements: list[GroupSettlementEntry] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     credits: list[Credit] = field(default_factory=list)
     pools: list[PoolPayment] = field(default_factory=list)
     readings: list[GroupReading] = field(default_factory=list)
     claims: list[tuple[int, int]] = field(default_factory=list)
     """Owner and amount."""
-    deposits: list[tuple[Place, QueuedItem, Content, int, OwedAccess]] = field(default_factory=list)
-    registrations: list[tuple[Place, QueuedItem, Content, int, int, int]] = field(default_factory=list)
-    forced_cancellations: list[tuple[Place, QueuedItem, Content]] = field(default_factory=list)
-    forced_withdrawals: list[tuple[Place, QueuedItem, Content, int, OwedAccess]] = field(default_factory=list)
-    group_listings: list[tuple[Place, QueuedItem, GroupContent]] = field(default_factory=list)
-    series_listings: list[tuple[Place, QueuedItem, GroupContent, int]] = field(default_factory=list)
-    parameter_changes: list[tuple[Place, QueuedItem, Content, Parameters, int]] = field(default_factory=list)
-    settlement_prices: list[tuple[Place, QueuedItem, GroupContent]] = field(default_factory=list)
+    deposits: list[DepositEntry] = field(default_factory=list)
+    registrations: list[RegistrationEntry] = field(default_factory=list)
+    forced_cancellations: list[ForcedCancellationEntry] = field(default_factory=list)
+    forced_withdrawals: list[ForcedWithdrawalEntry] = field(default_factory=list)
+    group_listings: list[GroupListingEntry] = field(default_factory=list)
+    series_listings: list[SeriesListingEntry] = field(default_factory=list)
+    parameter_changes: list[ParameterChangeEntry] = field(default_factory=list)
+    settlement_prices: list[SettlementPriceEntry] = field(default_factory=list)
     records_place: Place = field(default_factory=lambda: Place(0, 0, 0))
     claims_place: Place = field(default_factory=lambda: Place(0, 0, 0))
 
@@ -254,11 +238,11 @@ class Journey:
     def access(self, number: int, clock: int, after: Account | None) -> Content:
         """Touch an account without its positions; numbers that no account can have are touched by nobody."""
         if not fits(number, WIDTH_BITS["AccountId"]):
-            return Content(0, 0, 0, 0, 0, 0, 0, 0)
+            return ABSENT
         book = self.book_of(number)
         found = book.account
         content = (
-            Content(book.time, 0, 0, 0, 0, 0, 0, 0)
+            ABSENT._replace(old_time=book.time)
             if found is None
             else Content(
                 book.time,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from circuits.buses import (
     ACCOUNT_STEP,
     BUY_FILL_STEP,
@@ -17,7 +15,25 @@ from circuits.buses import (
     SETTLE_GROUP_MODE,
     STEP_CLOCKS,
 )
-from circuits.journey import AMOUNT_LIMBS, Edit, Fill, GroupReading, Journey, Place, Signed
+from circuits.journey import AMOUNT_LIMBS, Edit, Fill, GroupReading, Journey
+from circuits.journey_entries import (
+    CancellationEntry,
+    DepositEntry,
+    ForcedCancellationEntry,
+    ForcedWithdrawalEntry,
+    GroupListingEntry,
+    GroupSettlementEntry,
+    ParameterChangeEntry,
+    Place,
+    Queued,
+    RegistrationEntry,
+    SeriesListingEntry,
+    SettlementPriceEntry,
+    Signed,
+    TradeEntry,
+    TransferEntry,
+    WithdrawalEntry,
+)
 from circuits.queue_item import HEAD_WORDS
 from rollup.batch import Batch, BatchOutcome
 from rollup.codec import BatchHeader, QueuedItem
@@ -35,11 +51,11 @@ from rollup.events import (
     Withdrawn,
 )
 from rollup.fields import packed_bytes, word_bytes
-from rollup.instruments import Group, series_id
+from rollup.instruments import Group, option_of, series_id
 from rollup.margin import Margin, margin_of, positions_by_group
 from rollup.orders import Order
 from rollup.outcome import Outcome, Transaction
-from rollup.state import Account, LeafIndex, OrderSlot, State, System, account_index, group_index
+from rollup.state import Account, Leaf, LeafIndex, OrderSlot, State, System, account_index, group_index
 from rollup.transactions import (
     CancelOrders,
     Deposit,
@@ -84,7 +100,7 @@ def _limbs(amount: int, sign: int = 1) -> tuple[int, ...]:
     return tuple(sign * limb for limb in limbs_of(amount, 16 * AMOUNT_LIMBS))
 
 
-def _after(event: Event, index: LeafIndex) -> Any:
+def _after(event: Event, index: LeafIndex) -> Leaf | None:
     """What an event left at a place, None where it left nothing."""
     for change in event.changes:
         if change.index == index:
@@ -99,6 +115,7 @@ def _follow_item(journey: Journey, place: Place, queued: QueuedItem, outcome: Ou
     event = outcome.events[-1]
     item = queued.item
     clock = place.clock + ACCOUNT_STEP
+    stands = Queued(place, queued.time)
     match item:
         case Deposit():
             after = _account_after(event, item.account)
@@ -106,45 +123,58 @@ def _follow_item(journey: Journey, place: Place, queued: QueuedItem, outcome: Ou
             owed = journey.access_owed(place.clock + OWED_STEP, credited)
             content = journey.access(item.account, clock, after)
             identity = content.identity if after is None else journey.identity_of(after)
-            journey.deposits.append((place, queued, content, identity, owed))
+            journey.deposits.append(DepositEntry(stands, item, content, identity, owed))
         case RegisterKey():
             after = _account_after(event, item.account)
             content = journey.access(item.account, clock, after)
             identity = content.identity if after is None else journey.identity_of(after)
             key = after.key if isinstance(event, KeyRegistered) and after is not None else None
-            number = -1 if key is None else journey.key_number(key)
-            journey.registrations.append((place, queued, content, int(key is not None), identity, number))
+            number = 0 if key is None else journey.key_number(key)
+            journey.registrations.append(
+                RegistrationEntry(stands, item, content, key is not None, identity, number)
+            )
         case ForcedCancelOrders():
             content = journey.access(item.account, clock, _account_after(event, item.account))
-            journey.forced_cancellations.append((place, queued, content))
+            journey.forced_cancellations.append(ForcedCancellationEntry(stands, item, content))
         case ForcedWithdrawal():
-            _follow_forced_withdrawal(journey, place, queued, item, event)
+            _follow_forced_withdrawal(journey, stands, item, event)
         case ListGroup():
             found = journey.access_group(item.group, clock, _group_after(event, item.group))
-            journey.group_listings.append((place, queued, found))
+            journey.group_listings.append(GroupListingEntry(stands, item, found))
         case ListSeries():
             found = journey.access_group(item.group, clock, _group_after(event, item.group))
-            same = -1
-            if found.group is not None and fits(item.strike, WIDTH_BITS["Ticks"]) and item.option < 2:
-                series = series_id(item.group, Ticks(item.strike), OptionKind(item.option))
-                index = found.group.index_of(series)
-                same = -1 if index is None else index
-            journey.series_listings.append((place, queued, found, same))
+            same_place = _place_in_list(item, found.group)
+            journey.series_listings.append(SeriesListingEntry(stands, item, found, same_place))
         case SetParameters():
-            content = journey.access(item.treasury, clock, None)
-            assert journey.parameters is not None
-            change = (place, queued, content, journey.parameters, journey.parameters_time)
-            journey.parameter_changes.append(change)
-            journey.parameters_time = place.clock + OWED_STEP
-            for leaf in event.changes:
-                if isinstance(leaf.after, System):
-                    journey.parameters = leaf.after.parameters
+            _follow_parameter_change(journey, stands, item, event)
         case SettlementPrice():
             found = journey.access_group(item.group, clock, _group_after(event, item.group))
-            journey.settlement_prices.append((place, queued, found))
+            journey.settlement_prices.append(SettlementPriceEntry(stands, item, found))
         case _:
             raise TypeError(f"no table lays out a queue item of type {type(item).__name__}")
     journey.claims.extend((claim.owner, claim.amount) for claim in event.claims)
+
+
+def _place_in_list(item: ListSeries, group: Group | None) -> int:
+    """Where the series stands in its group's list already; -1 for a new one, or one that cannot be."""
+    if group is None or not fits(item.strike, WIDTH_BITS["Ticks"]) or item.option >= len(OptionKind):
+        return -1
+    index = group.index_of(series_id(item.group, Ticks(item.strike), OptionKind(item.option)))
+    return -1 if index is None else index
+
+
+def _follow_parameter_change(journey: Journey, queued: Queued, item: SetParameters, event: Event) -> None:
+    """The change finds the parameters that were in force, since when, and leaves its own if it has effect."""
+    clock, before = queued.place.clock, journey.parameters
+    assert before is not None
+    content = journey.access(item.treasury, clock + ACCOUNT_STEP, None)
+    journey.parameter_changes.append(
+        ParameterChangeEntry(queued, item, content, before, journey.parameters_time)
+    )
+    journey.parameters_time = clock + OWED_STEP
+    for leaf in event.changes:
+        if isinstance(leaf.after, System):
+            journey.parameters = leaf.after.parameters
 
 
 def _account_after(event: Event, number: int) -> Account | None:
@@ -159,15 +189,14 @@ def _group_after(event: Event, number: GroupId) -> Group | None:
     return found if isinstance(found, Group) else None
 
 
-def _follow_forced_withdrawal(
-    journey: Journey, place: Place, queued: QueuedItem, item: ForcedWithdrawal, event: Event
-) -> None:
+def _follow_forced_withdrawal(journey: Journey, queued: Queued, item: ForcedWithdrawal, event: Event) -> None:
     """An owner's withdrawal takes its step even where there is nothing to pay."""
+    place = queued.place
     content = journey.access(item.account, place.clock + READING_STEP, None)
     is_owned = content.identity != 0 and content.owner == item.owner
     free = event.claim.amount if isinstance(event, ForciblyWithdrawn) else 0
     owed = journey.access_owed(place.clock + OWED_STEP, -free)
-    journey.forced_withdrawals.append((place, queued, content, free, owed))
+    journey.forced_withdrawals.append(ForcedWithdrawalEntry(queued, item, content, free, owed))
     if not is_owned:
         return
     before = journey.book_of(item.account).account
@@ -208,7 +237,7 @@ def _follow_record(journey: Journey, place: Place, transaction: Transaction, out
             before = journey.book_of(transaction.sender).account
             after = _account_after(event, transaction.sender)
             assert before is not None and after is not None
-            journey.transfers.append((place, transaction, signed, before))
+            journey.transfers.append(TransferEntry(place, transaction, signed, before))
             paid = _limbs(transaction.amount, -1)
             journey.step(clock, after, paid, MARGIN_MODE, event.sender_margin, uses_nonce=True)
             journey.credit(place.clock + CREDIT_STEP, transaction.receiver, _limbs(transaction.amount))
@@ -219,19 +248,21 @@ def _follow_record(journey: Journey, place: Place, transaction: Transaction, out
             after = _account_after(event, transaction.account)
             assert before is not None and after is not None
             owed = journey.access_owed(place.clock + OWED_STEP, -transaction.amount)
-            journey.withdrawals.append((place, transaction, signed, before, owed))
+            journey.withdrawals.append(WithdrawalEntry(place, transaction, signed, before, owed))
             paid = _limbs(transaction.amount, -1)
             journey.step(clock, after, paid, MARGIN_MODE, event.margin, uses_nonce=True)
         case CancelOrders():
             signed = journey.sign(checked[0])
             content = journey.access(transaction.account, clock, _account_after(event, transaction.account))
-            journey.cancellations.append((place, transaction, signed, content))
+            journey.cancellations.append(CancellationEntry(place, transaction, signed, content))
         case SettleGroup():
             assert isinstance(event, GroupSettled)
             book = journey.book_of(transaction.account)
             after = _account_after(event, transaction.account)
             assert book.account is not None and after is not None
-            journey.group_settlements.append((place, transaction, book.identity, book.account))
+            journey.group_settlements.append(
+                GroupSettlementEntry(place, transaction, book.identity, book.account)
+            )
             journey.step(
                 clock,
                 after,
@@ -249,17 +280,15 @@ def _follow_record(journey: Journey, place: Place, transaction: Transaction, out
 def _follow_trade(
     journey: Journey, place: Place, traded: Traded, matched: OrdersMatched, checked: list[SignatureChecked]
 ) -> None:
-    signed = (
-        _signed_order(journey, matched.buy, checked[0]),
-        _signed_order(journey, matched.sell, checked[1]),
-    )
+    buyer = _signed_order(journey, matched.buy, checked[0])
+    seller = _signed_order(journey, matched.sell, checked[1])
     assert journey.parameters is not None
-    journey.trades.append((place, traded, signed, journey.parameters))
+    journey.trades.append(TradeEntry(place, traded, buyer, seller, journey.parameters))
     paid = _limbs(traded.premium)
-    option = traded.series & 0x1FF_FFFF
+    option = option_of(traded.series)
     sides = (
-        (traded.buyer, matched.buy, signed[0], BUY_FILL_STEP, traded.buyer_is_maker),
-        (traded.seller, matched.sell, signed[1], SELL_FILL_STEP, not traded.buyer_is_maker),
+        (traded.buyer, matched.buy, buyer, BUY_FILL_STEP, traded.buyer_is_maker),
+        (traded.seller, matched.sell, seller, SELL_FILL_STEP, not traded.buyer_is_maker),
     )
     for side, order, who, step, is_maker in sides:
         _fill(journey, place.clock + step, traded, side, order, who, is_maker=is_maker)

@@ -15,7 +15,7 @@ from circuits.queue_item import words_of_limbs
 from prover.curve.septic import POINT_ELEMENTS
 from prover.field.koalabear import Montgomery
 from prover.hash.poseidon import DIGEST_LENGTH
-from rollup.instruments import group_of
+from rollup.instruments import group_of, option_of
 from rollup.schnorr import key_elements
 from rollup.state import Account, OrderSlot, Position, account_index, slot_index
 from rollup.units import AccountId, SlotIndex
@@ -124,7 +124,7 @@ def _fill_lists(
         is_closing=closing,
         counts=_numbers(lengths),
         groups=_numbers([group_of(position.series) for position in held]),
-        options=_numbers([position.series & 0x1FF_FFFF for position in held]),
+        options=_numbers([option_of(position.series) for position in held]),
         lots=_numbers([position.lots for position in held]),
     )
     trace, digests = position_lists.fill(rows, ledger, log_height)

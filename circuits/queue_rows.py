@@ -17,18 +17,18 @@ from circuits import (
     series_listings,
     settlement_prices,
 )
-from circuits.journey import Journey, Place
+from circuits.journey import Journey
+from circuits.journey_entries import Queued
 from circuits.queue_item import Places
 from prover.field.koalabear import Montgomery
-from rollup.codec import QueuedItem
 
 
-def _places(found: Sequence[tuple[Place, QueuedItem]], now: int) -> Places:
+def _places(found: Sequence[Queued], now: int) -> Places:
     return Places(
-        np.array([place.clock for place, _ in found], np.int64),
-        np.array([place.offset for place, _ in found], np.int64),
-        np.array([place.claims for place, _ in found], np.int64),
-        np.array([queued.time for _, queued in found], np.int64),
+        np.array([one.place.clock for one in found], np.int64),
+        np.array([one.place.offset for one in found], np.int64),
+        np.array([one.place.claims for one in found], np.int64),
+        np.array([one.time for one in found], np.int64),
         now,
     )
 
@@ -64,33 +64,33 @@ def _fill_accounts_items(journey: Journey, now: int, log_heights: dict[str, int]
     of_deposits, of_keys = journey.deposits, journey.registrations
     of_floors, of_exits = journey.forced_cancellations, journey.forced_withdrawals
     deposit_rows = deposits.Rows(
-        _places([one[:2] for one in of_deposits], now),
-        [queued.item for _, queued, *_ in of_deposits],  # type: ignore[misc]
-        [content for _, _, content, _, _ in of_deposits],
-        _numbers([identity for _, _, _, identity, _ in of_deposits]),
-        [owed.owed for *_, owed in of_deposits],
-        _numbers([owed.old_time for *_, owed in of_deposits]),
+        _places([one.queued for one in of_deposits], now),
+        [one.item for one in of_deposits],
+        [one.content for one in of_deposits],
+        _numbers([one.identity_after for one in of_deposits]),
+        [one.owed.owed for one in of_deposits],
+        _numbers([one.owed.old_time for one in of_deposits]),
     )
     key_rows = registrations.Rows(
-        _places([one[:2] for one in of_keys], now),
-        [queued.item for _, queued, *_ in of_keys],  # type: ignore[misc]
-        [content for _, _, content, *_ in of_keys],
-        _numbers([is_set for _, _, _, is_set, _, _ in of_keys]),
-        _numbers([identity for _, _, _, _, identity, _ in of_keys]),
-        _numbers([max(number, 0) for *_, number in of_keys]),
+        _places([one.queued for one in of_keys], now),
+        [one.item for one in of_keys],
+        [one.content for one in of_keys],
+        _numbers([int(one.is_set) for one in of_keys]),
+        _numbers([one.identity_after for one in of_keys]),
+        _numbers([one.key_number for one in of_keys]),
     )
     floor_rows = forced_cancellations.Rows(
-        _places([one[:2] for one in of_floors], now),
-        [queued.item for _, queued, _ in of_floors],  # type: ignore[misc]
-        [content for *_, content in of_floors],
+        _places([one.queued for one in of_floors], now),
+        [one.item for one in of_floors],
+        [one.content for one in of_floors],
     )
     exit_rows = forced_withdrawals.Rows(
-        _places([one[:2] for one in of_exits], now),
-        [queued.item for _, queued, *_ in of_exits],  # type: ignore[misc]
-        [content for _, _, content, _, _ in of_exits],
-        [free for _, _, _, free, _ in of_exits],
-        [owed.owed for *_, owed in of_exits],
-        _numbers([owed.old_time for *_, owed in of_exits]),
+        _places([one.queued for one in of_exits], now),
+        [one.item for one in of_exits],
+        [one.content for one in of_exits],
+        [one.free for one in of_exits],
+        [one.owed.owed for one in of_exits],
+        _numbers([one.owed.old_time for one in of_exits]),
     )
     return {
         deposits.NAME: deposits.fill(deposit_rows, log_heights[deposits.NAME]),
@@ -107,27 +107,27 @@ def _fill_governor_items(journey: Journey, now: int, log_heights: dict[str, int]
     of_groups, of_series = journey.group_listings, journey.series_listings
     of_rates, of_prices = journey.parameter_changes, journey.settlement_prices
     group_rows = group_listings.Rows(
-        _places([one[:2] for one in of_groups], now),
-        [queued.item for _, queued, _ in of_groups],  # type: ignore[misc]
-        [content for *_, content in of_groups],
+        _places([one.queued for one in of_groups], now),
+        [one.item for one in of_groups],
+        [one.content for one in of_groups],
     )
     series_rows = series_listings.Rows(
-        _places([one[:2] for one in of_series], now),
-        [queued.item for _, queued, *_ in of_series],  # type: ignore[misc]
-        [content for _, _, content, _ in of_series],
-        _numbers([same for *_, same in of_series]),
+        _places([one.queued for one in of_series], now),
+        [one.item for one in of_series],
+        [one.content for one in of_series],
+        _numbers([one.same_place for one in of_series]),
     )
     rate_rows = parameter_changes.Rows(
-        _places([one[:2] for one in of_rates], now),
-        [queued.item for _, queued, *_ in of_rates],  # type: ignore[misc]
-        [content for _, _, content, _, _ in of_rates],
-        [before for _, _, _, before, _ in of_rates],
-        _numbers([time for *_, time in of_rates]),
+        _places([one.queued for one in of_rates], now),
+        [one.item for one in of_rates],
+        [one.content for one in of_rates],
+        [one.before for one in of_rates],
+        _numbers([one.old_time for one in of_rates]),
     )
     price_rows = settlement_prices.Rows(
-        _places([one[:2] for one in of_prices], now),
-        [queued.item for _, queued, _ in of_prices],  # type: ignore[misc]
-        [content for *_, content in of_prices],
+        _places([one.queued for one in of_prices], now),
+        [one.item for one in of_prices],
+        [one.content for one in of_prices],
     )
     return {
         group_listings.NAME: group_listings.fill(group_rows, log_heights[group_listings.NAME]),

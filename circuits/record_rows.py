@@ -25,13 +25,15 @@ from circuits import (
 )
 from circuits.account_access import OWNER_LIMBS
 from circuits.hash_ledger import HashLedger
-from circuits.journey import Journey, Place, Signed
+from circuits.journey import Journey
+from circuits.journey_entries import Place, Signed
 from circuits.queue_item import words_of_limbs
 from circuits.signed_messages import KEY_END_ELEMENTS
 from prover.curve.septic import POINT_ELEMENTS
 from prover.field.koalabear import Montgomery, decode, encode
 from prover.hash.domain import HashKind
 from rollup.events import TradeSide
+from rollup.instruments import option_of
 from rollup.schnorr import CHALLENGE_ELEMENTS, RESPONSE_LIMBS, key_elements
 from rollup.units import limbs_of
 
@@ -169,7 +171,7 @@ def _fill_rows(journey: Journey) -> fills.Rows:
         slot=_numbers([one.slot for one in order]),
         number=_numbers([one.number for one in order]),
         group=_numbers([one.group for one in order]),
-        option=_numbers([one.series & 0x1FF_FFFF for one in order]),
+        option=_numbers([option_of(one.series) for one in order]),
         price=_numbers([one.price for one in found]),
         lots=_numbers([one.lots for one in found]),
         fee_rate=_numbers([one.fee_rate for one in found]),
@@ -187,21 +189,21 @@ def _fill_rows(journey: Journey) -> fills.Rows:
 
 
 def _trade_rows(journey: Journey) -> trades.Rows:
-    found = [traded for _, traded, _, _ in journey.trades]
+    found = [entry.traded for entry in journey.trades]
     return trades.Rows(
-        **_placed([place for place, *_ in journey.trades]),
+        **_placed([entry.place for entry in journey.trades]),
         buyer_is_maker=_numbers([int(one.buyer_is_maker) for one in found]),
         index=_numbers([one.index for one in found]),
         group=_numbers([one.group.group for one in found]),
-        option=_numbers([one.series & 0x1FF_FFFF for one in found]),
+        option=_numbers([option_of(one.series) for one in found]),
         cap_value=_numbers([one.group.cap * one.group.tick_value for one in found]),
-        maker_rate=_numbers([rates.maker_fee_rate for *_, rates in journey.trades]),
-        treasury=_numbers([rates.treasury for *_, rates in journey.trades]),
+        maker_rate=_numbers([entry.parameters.maker_fee_rate for entry in journey.trades]),
+        treasury=_numbers([entry.parameters.treasury for entry in journey.trades]),
         price=_numbers([one.price for one in found]),
         lots=_numbers([one.lots for one in found]),
         premium=_numbers([one.premium for one in found]),
-        buyer=_party_rows([one.buyer for one in found], [signed[0] for _, _, signed, _ in journey.trades]),
-        seller=_party_rows([one.seller for one in found], [signed[1] for _, _, signed, _ in journey.trades]),
+        buyer=_party_rows([one.buyer for one in found], [entry.buyer for entry in journey.trades]),
+        seller=_party_rows([one.seller for one in found], [entry.seller for entry in journey.trades]),
     )
 
 
@@ -235,44 +237,44 @@ def _fill_signed(
     of_transfers, of_withdrawals = journey.transfers, journey.withdrawals
     of_floors, of_groups = journey.cancellations, journey.group_settlements
     transfer_rows = transfers.Rows(
-        **_placed([place for place, *_ in of_transfers]),
-        **signatures.of([signed for _, _, signed, _ in of_transfers]),
-        sender=_numbers([one.sender for _, one, *_ in of_transfers]),
-        receiver=_numbers([one.receiver for _, one, *_ in of_transfers]),
-        amount=_numbers([one.amount for _, one, *_ in of_transfers]),
-        nonce=_numbers([one.nonce for _, one, *_ in of_transfers]),
-        floor=_numbers([before.order_floor for *_, before in of_transfers]),
+        **_placed([one.place for one in of_transfers]),
+        **signatures.of([one.signed for one in of_transfers]),
+        sender=_numbers([one.transfer.sender for one in of_transfers]),
+        receiver=_numbers([one.transfer.receiver for one in of_transfers]),
+        amount=_numbers([one.transfer.amount for one in of_transfers]),
+        nonce=_numbers([one.transfer.nonce for one in of_transfers]),
+        floor=_numbers([one.before.order_floor for one in of_transfers]),
     )
     withdrawal_rows = withdrawals.Rows(
-        **_placed([place for place, *_ in of_withdrawals]),
-        **signatures.of([signed for _, _, signed, _, _ in of_withdrawals]),
-        account=_numbers([one.account for _, one, *_ in of_withdrawals]),
-        amount=_numbers([one.amount for _, one, *_ in of_withdrawals]),
-        nonce=_numbers([one.nonce for _, one, *_ in of_withdrawals]),
-        floor=_numbers([before.order_floor for _, _, _, before, _ in of_withdrawals]),
-        owner=words_of_limbs(OWNER_LIMBS, [before.owner for _, _, _, before, _ in of_withdrawals]),
-        old_time=_numbers([owed.old_time for *_, owed in of_withdrawals]),
-        owed_before=_numbers([owed.owed for *_, owed in of_withdrawals]),
+        **_placed([one.place for one in of_withdrawals]),
+        **signatures.of([one.signed for one in of_withdrawals]),
+        account=_numbers([one.withdrawal.account for one in of_withdrawals]),
+        amount=_numbers([one.withdrawal.amount for one in of_withdrawals]),
+        nonce=_numbers([one.withdrawal.nonce for one in of_withdrawals]),
+        floor=_numbers([one.before.order_floor for one in of_withdrawals]),
+        owner=words_of_limbs(OWNER_LIMBS, [one.before.owner for one in of_withdrawals]),
+        old_time=_numbers([one.owed.old_time for one in of_withdrawals]),
+        owed_before=_numbers([one.owed.owed for one in of_withdrawals]),
     )
     floor_rows = cancellations.Rows(
-        **_placed([place for place, *_ in of_floors]),
-        **signatures.of([signed for _, _, signed, _ in of_floors]),
-        account=_numbers([one.account for _, one, *_ in of_floors]),
-        order_floor=_numbers([one.order_floor for _, one, *_ in of_floors]),
-        nonce=_numbers([one.nonce for _, one, *_ in of_floors]),
-        old_time=_numbers([content.old_time for *_, content in of_floors]),
-        old_floor=_numbers([content.floor for *_, content in of_floors]),
-        cash=_numbers([content.cash for *_, content in of_floors]),
-        version=_numbers([content.version for *_, content in of_floors]),
-        position_count=_numbers([content.held for *_, content in of_floors]),
+        **_placed([one.place for one in of_floors]),
+        **signatures.of([one.signed for one in of_floors]),
+        account=_numbers([one.cancellation.account for one in of_floors]),
+        order_floor=_numbers([one.cancellation.order_floor for one in of_floors]),
+        nonce=_numbers([one.cancellation.nonce for one in of_floors]),
+        old_time=_numbers([one.content.old_time for one in of_floors]),
+        old_floor=_numbers([one.content.floor for one in of_floors]),
+        cash=_numbers([one.content.cash for one in of_floors]),
+        version=_numbers([one.content.version for one in of_floors]),
+        position_count=_numbers([one.content.held for one in of_floors]),
     )
     group_rows = group_settlements.Rows(
-        **_placed([place for place, *_ in of_groups]),
-        account=_numbers([one.account for _, one, *_ in of_groups]),
-        group=_numbers([one.group for _, one, *_ in of_groups]),
-        identity=_numbers([identity for _, _, identity, _ in of_groups]),
-        nonce=_numbers([before.nonce for *_, before in of_groups]),
-        floor=_numbers([before.order_floor for *_, before in of_groups]),
+        **_placed([one.place for one in of_groups]),
+        account=_numbers([one.settlement.account for one in of_groups]),
+        group=_numbers([one.settlement.group for one in of_groups]),
+        identity=_numbers([one.identity for one in of_groups]),
+        nonce=_numbers([one.before.nonce for one in of_groups]),
+        floor=_numbers([one.before.order_floor for one in of_groups]),
     )
     return {
         transfers.NAME: transfers.fill(transfer_rows, log_heights[transfers.NAME]),

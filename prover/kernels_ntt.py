@@ -6,7 +6,12 @@ the remainders modulo X^h - t and X^h + t, so that one factor t serves a whole b
     down   natural -> bit-reversed    (x, y) -> (x + t y, x - t y)      block sizes height, height / 2, .., 2
     up     bit-reversed -> natural    (x, y) -> (x + y, (x - y) t)      block sizes 2, 4, .., height
 
-A column that does not fit the first-level cache is a matrix of rows, each a chunk of neighbouring elements:
+On the way up y is there as -y, so that x - y is a sum and needs no p added to stay positive:
+before the level of bit h a word is negative if its position has an odd number of ones from bit h on.
+Both results then have the signs that the next level wants, with nothing to do, and none is left at the end.
+The powers of a coset's shift, which every coefficient is multiplied by first, bring the signs.
+
+A column that does not fit the second-level cache is a matrix of rows, each a chunk of neighbouring elements:
 
     chunk 0    | . . . . . . . |      tiles:  some neighbouring elements of every chunk, copied to a buffer,
     chunk 1    | . . . . . . . |              run through all levels whose blocks are larger than a chunk
@@ -153,9 +158,13 @@ def chunk_down(
     while half >= 4 * VECTOR:
         if half >= 8 * VECTOR:
             pitch = half // 2
-            step_down4(place, pitch, work, pitch, pitch, length // pitch, 1, factors, quotients, chunk, 0)
+            step_down4(
+                place, pitch, work, pitch, pitch, length // pitch, 1, factors, quotients, chunk, 0, pitch // 2
+            )
         else:
-            step_down2(place, half, work, half, half, length // half, 1, factors, quotients, chunk, 0)
+            step_down2(
+                place, half, work, half, half, length // half, 1, factors, quotients, chunk, 0, half // 2
+            )
         place = work
         half //= 4
     squares_down(
@@ -236,6 +245,8 @@ def tiles_down(
         offset = tile % tiles * TILE
         place, place_pitch = chunk_address(source, tile // tiles, 0) + offset, pitch
         ahead = ROWS_AHEAD * pitch
+        # The first half of a chunk is added next, the second one multiplied.
+        reduced = TILE if 2 * offset < length else 0
         half = rows // 2
         while half >= 1:
             end, end_pitch = work, TILE
@@ -243,10 +254,13 @@ def tiles_down(
                 end, end_pitch = chunk_address(target, tile // tiles, 0) + offset, 4 * target.shape[2]
             if half >= 2:
                 step_down4(
-                    place, place_pitch, end, end_pitch, TILE, rows, half // 2, factors, quotients, 0, ahead
-                )
+                    place, place_pitch, end, end_pitch, TILE, rows, half // 2, factors, quotients, 0, ahead,
+                    reduced,
+                )  # fmt: skip
             else:
-                step_down2(place, place_pitch, end, end_pitch, TILE, rows, 1, factors, quotients, 0, ahead)
+                step_down2(
+                    place, place_pitch, end, end_pitch, TILE, rows, 1, factors, quotients, 0, ahead, reduced
+                )
             place, place_pitch, ahead = end, end_pitch, 0
             half //= 4
 

@@ -3,6 +3,7 @@
     levels of stride 32 and 16    between vectors, one factor a block of four vectors
     levels of stride 8, 4, 2, 1   within vectors; the square is transposed first, so that lanes are groups of 16 rows
 
+On the way up operands y come as -y, see `kernels_ntt`.
 Unrolled by hand: numba keeps a tuple of vectors in registers only where it never indexes it by a variable.
 Reference twin of every kernel here: `prover.ntt.naive_evaluations` on plain integers.
 """
@@ -39,15 +40,15 @@ def down_loose(x: Any, y: Any, factor: Any, quotient: Any) -> Any:
 
 
 @inline_kernel
-def up(x: Any, y: Any, factor: Any, quotient: Any) -> Any:
-    """Join two blocks; the difference stays below 2p, which the product allows."""
-    return field_add(x, y), multiply_fixed(field_difference(x, y), factor, quotient)
+def up(x: Any, minus_y: Any, factor: Any, quotient: Any) -> Any:
+    """Join two blocks: x + y, and x - y times the factor, which may be below 2p before that."""
+    return field_subtract(x, minus_y), multiply_fixed(add32(x, minus_y), factor, quotient)
 
 
 @inline_kernel
-def up_loose(x: Any, y: Any, factor: Any, quotient: Any) -> Any:
+def up_loose(x: Any, minus_y: Any, factor: Any, quotient: Any) -> Any:
     """The same, with a sum that is not reduced: below 2p, for results that are multiplied next."""
-    return add32(x, y), multiply_fixed(field_difference(x, y), factor, quotient)
+    return field_difference(x, minus_y), multiply_fixed(add32(x, minus_y), factor, quotient)
 
 
 @inline_kernel
@@ -65,10 +66,10 @@ def down_one_loose(x: Any, y: Any, factors: Any, quotients: Any, index: int) -> 
 
 
 @inline_kernel
-def up_one(x: Any, y: Any, factors: Any, quotients: Any, index: int) -> Any:
+def up_one(x: Any, minus_y: Any, factors: Any, quotients: Any, index: int) -> Any:
     """Join two blocks by the factor of this index."""
-    difference = field_difference(x, y)
-    return field_add(x, y), multiply_by_one(difference, splat32(factors[index]), splat32(quotients[index]))
+    product = multiply_by_one(add32(x, minus_y), splat32(factors[index]), splat32(quotients[index]))
+    return field_subtract(x, minus_y), product
 
 
 @inline_kernel

@@ -3,6 +3,8 @@
 matrix        (columns, height)            values at 1, g, g^2, ..
 coefficients  (columns, height)            in bit-reversed order: position p holds coefficient reverse(p)
 extension     (columns, blowup, height)    coset j, row i: the value at shift * w^j * g^i
+
+Long because tables, passes and the slow reference are read side by side.
 """
 
 from __future__ import annotations
@@ -26,8 +28,17 @@ from prover.field.koalabear import (
 )
 from prover.field.threads import run_slices
 
-LOG_CHUNK = 13
-"""Chunks of 2^13 elements, 32 KiB: about the size of a first-level cache, and one level fewer that needs a tile."""
+LOG_CHUNK = 14
+"""Chunks of 2^14 elements, 64 KiB: steps in the second-level cache are as fast, and 8 levels are 4 of them."""
+
+LOG_NARROW_CHUNK = 13
+"""Chunks where a matrix has few columns that would otherwise be one chunk each."""
+
+LOG_WHOLE = 15
+"""Columns up to 2^15 elements are one chunk each, if there are enough of them to keep all threads busy."""
+
+WIDE = 8
+"""So many columns a thread are enough."""
 
 LOG_SQUARE = 8
 """The vector kernels transpose squares of 256 elements; shorter columns take the scalar ones."""
@@ -65,7 +76,7 @@ class Factors:
 
 @dataclass(frozen=True, slots=True)
 class CosetPowers:
-    """Powers of the shifts of several cosets in bit-reversed order: position = square * 256 + inner."""
+    """Powers of the shifts of several cosets, with signs, in bit-reversed order: position = square * 256 + inner."""
 
     inner: Words
     """(cosets, 16, 2, 16), flat but for the cosets: powers for a transposed square."""
@@ -97,6 +108,15 @@ def reversed_powers(base: int, log_length: int) -> NDArray[np.uint64]:
     powers = np.ones(1, dtype=np.uint64)
     for level in range(log_length):
         step = np.uint64(power(base, 1 << (log_length - 1 - level)))
+        powers = np.concatenate([powers, powers * step % np.uint64(PRIME)])
+    return powers
+
+
+def _signed_powers(base: int, log_length: int) -> NDArray[np.uint64]:
+    """The same, negated where the position has an odd number of ones: the signs that kernels want on the way up."""
+    powers = np.ones(1, dtype=np.uint64)
+    for level in range(log_length):
+        step = np.uint64(PRIME - power(base, 1 << (log_length - 1 - level)))
         powers = np.concatenate([powers, powers * step % np.uint64(PRIME)])
     return powers
 
@@ -149,9 +169,9 @@ def _coset_powers(log_height: int, shifts: tuple[int, ...]) -> CosetPowers:
     """Powers of each shift in bit-reversed order, as squares need them."""
     inner, turns = [], []
     for shift in shifts:
-        low = reversed_powers(power(shift, 1 << (log_height - LOG_SQUARE)), LOG_SQUARE)
+        low = _signed_powers(power(shift, 1 << (log_height - LOG_SQUARE)), LOG_SQUARE)
         inner.append(_pairs(low.reshape(16, 16)).transpose(1, 2, 0).reshape(-1))  # lanes are groups
-        high = reversed_powers(shift, log_height - LOG_SQUARE)
+        high = _signed_powers(shift, log_height - LOG_SQUARE)
         turns.append(_pairs(_turns(root_of_unity(log_height), log_height, high)).reshape(-1))
     return CosetPowers(_aligned(np.stack(inner), len(shifts)), _aligned(np.stack(turns), len(shifts)))
 
@@ -216,12 +236,12 @@ def _groups(columns: int, bytes_each: int) -> list[slice]:
     return [slice(start, min(start + size, columns)) for start in range(0, columns, size)]
 
 
-def _group_buffers(count: int, groups: list[slice], chunks: int) -> list[Words]:
+def _group_buffers(count: int, groups: list[slice], chunks: int, length: int) -> list[Words]:
     """Room for the largest group, which all groups use in turn, so that it stays in cache; chunks are padded."""
     from prover import kernels_ntt as kernels
 
     columns = max((group.stop - group.start for group in groups), default=0)
-    return list(_kept_buffer("group", (count, columns, chunks, (1 << LOG_CHUNK) + kernels.PADDING // 4)))
+    return list(_kept_buffer("group", (count, columns, chunks, length + kernels.PADDING // 4)))
 
 
 def _is_streamed(result: Words) -> bool:
@@ -248,16 +268,19 @@ def inverse_transform(matrix: Montgomery, *, threads: int = 1, out: Montgomery |
         result[:] = (result.astype(np.uint64) * scale % np.uint64(PRIME)).astype(np.uint32)
         return result
     is_streamed = _is_streamed(result)
-    source, target = _in_chunks(matrix), _in_chunks(result)
+    length = _chunk_length(height, columns, threads)
+    source, target = _in_chunks(matrix, length), _in_chunks(result, length)
     chunks = source.shape[1]
+    if chunks == 1:
+        _chunks_down(length, source, target, table, threads, is_restored=True, is_streamed=is_streamed)
+        return result
     groups = _groups(columns, 4 * height)
-    buffers = _group_buffers(1, groups, chunks) if chunks > 1 else []
+    (buffer,) = _group_buffers(1, groups, chunks, length)
     for group in groups:
         part = source[group]
-        if chunks > 1:
-            _tiles_down(part, buffers[0], table, threads)
-            part = buffers[0][: len(part)]
-        _chunks_down(part, target[group], table, threads, is_restored=True, is_streamed=is_streamed)
+        down = buffer[: len(part)]
+        _tiles_down(length, part, down, table, threads)
+        _chunks_down(length, down, target[group], table, threads, is_restored=True, is_streamed=is_streamed)
     return result
 
 
@@ -278,18 +301,19 @@ def coset_transform(
         kernels.small_up(result, table.factors)
         return result
     powers = _coset_powers(log_height, (coset_shift % PRIME,))
-    source, target = _in_chunks(coefficients), _in_chunks(result)
+    length = _chunk_length(height, columns, threads)
+    source, target = _in_chunks(coefficients, length), _in_chunks(result, length)
     chunks = source.shape[1]
     if chunks == 1:
-        _chunks_up(source, target, powers, 0, table, threads, is_transposed=False)
+        _chunks_up(length, source, target, powers, 0, table, threads, is_transposed=False)
         return result
     is_streamed = _is_streamed(result)
     groups = _groups(columns, 4 * height)
-    (buffer,) = _group_buffers(1, groups, chunks)
+    (buffer,) = _group_buffers(1, groups, chunks, length)
     for group in groups:
         part = source[group]
-        _chunks_up(part, buffer, powers, 0, table, threads, is_transposed=False)
-        _tiles_up(buffer[: len(part)], target[group], 0, 1, table, threads, is_streamed=is_streamed)
+        _chunks_up(length, part, buffer, powers, 0, table, threads, is_transposed=False)
+        _tiles_up(length, buffer[: len(part)], target[group], 0, 1, table, threads, is_streamed=is_streamed)
     return result
 
 
@@ -323,7 +347,8 @@ def low_degree_extension(
             target[:, coset] = coset_transform(coefficients, coset_shift)
         return target
     powers = _coset_powers(log_height, shifts)
-    source = _in_chunks(matrix)
+    length = _chunk_length(height, columns, threads)
+    source = _in_chunks(matrix, length)
     chunks = source.shape[1]
     if chunks == 1:
 
@@ -337,19 +362,21 @@ def low_degree_extension(
         run_slices(threads, columns, work, multiple=1)
         return target
     is_streamed = _is_streamed(target)
-    cosets = _in_chunks(target.reshape(-1, height))
+    cosets = _in_chunks(target.reshape(-1, height), length)
     groups = _groups(columns, 8 * height)
-    down, up = _group_buffers(2, groups, chunks)
+    down, up = _group_buffers(2, groups, chunks, length)
     for group in groups:
         part = source[group]
         down_part, up_part = down[: len(part)], up[: len(part)]
-        _tiles_down(part, down_part, inverse_table, threads)
-        _chunks_down(down_part, down_part, inverse_table, threads, is_restored=False, is_streamed=False)
+        _tiles_down(length, part, down_part, inverse_table, threads)
+        _chunks_down(
+            length, down_part, down_part, inverse_table, threads, is_restored=False, is_streamed=False
+        )
         values = cosets[group.start * len(shifts) : group.stop * len(shifts)]
         # One coset after the other: all of them together would outgrow the third-level cache between their passes.
         for coset in range(len(shifts)):
-            _chunks_up(down_part, up_part, powers, coset, table, threads, is_transposed=True)
-            _tiles_up(up_part, values, coset, len(shifts), table, threads, is_streamed=is_streamed)
+            _chunks_up(length, down_part, up_part, powers, coset, table, threads, is_transposed=True)
+            _tiles_up(length, up_part, values, coset, len(shifts), table, threads, is_streamed=is_streamed)
     return target
 
 
@@ -366,7 +393,7 @@ def extend_in_place(words: Words, columns: int, log_blowup: int, *, threads: int
     if words.ndim != 1 or rest:
         raise ValueError(f"{words.shape} words are not the extension of {columns} columns by {blowup}")
     matrix = words[words.size - columns * height :].reshape(columns, height)
-    if height <= 1 << LOG_CHUNK:
+    if height <= 1 << LOG_WHOLE:
         # Short columns are extended side by side, in any order.
         matrix = matrix.copy()
     out = words.reshape(columns, blowup, height)
@@ -397,60 +424,67 @@ def coefficients_natural_order(matrix: Montgomery, *, threads: int = 1) -> Montg
 # --- passes -----------------------------------------------------------------------------------------------------------
 
 
-def _in_chunks(matrix: Montgomery) -> Words:
+def _chunk_length(height: int, columns: int, threads: int) -> int:
+    """How many elements the levels within one chunk work on."""
+    if height > 1 << LOG_WHOLE:
+        return 1 << LOG_CHUNK
+    return height if columns >= WIDE * threads else min(height, 1 << LOG_NARROW_CHUNK)
+
+
+def _in_chunks(matrix: Montgomery, length: int) -> Words:
     """The same memory as (columns, chunks, elements of a chunk)."""
     columns, height = matrix.shape
-    length = min(height, 1 << LOG_CHUNK)
     return matrix.reshape(columns, height // length, length)
 
 
 def _chunk_buffer() -> Words:
-    return _kept_buffer("chunk", ((1 << LOG_CHUNK) + 16,))
+    return _kept_buffer("chunk", ((1 << LOG_WHOLE) + 16,))
 
 
-def _chunk_bytes(matrix: Words) -> int:
-    """Bytes of a chunk without the padding that it has in buffers."""
-    return 4 * min(int(matrix.shape[2]), 1 << LOG_CHUNK)
-
-
-def _tiles_down(source: Words, target: Words, table: Factors, threads: int) -> None:
+def _tiles_down(length: int, source: Words, target: Words, table: Factors, threads: int) -> None:
     """Run the levels above chunks."""
     from prover import kernels_ntt as kernels
 
     def work(start: int, stop: int) -> None:
         buffer = _kept_buffer("tile", (source.shape[1] * kernels.TILE // 4 + 16,))
-        kernels.tiles_down(
-            source, target, _chunk_bytes(source), table.factors, table.quotients, buffer, start, stop
-        )
+        kernels.tiles_down(source, target, 4 * length, table.factors, table.quotients, buffer, start, stop)
 
-    run_slices(threads, source.shape[0] * (_chunk_bytes(source) // kernels.TILE), work, multiple=1)
+    run_slices(threads, source.shape[0] * (4 * length // kernels.TILE), work, multiple=1)
 
 
 def _tiles_up(
-    source: Words, target: Words, first: int, step: int, table: Factors, threads: int, *, is_streamed: bool
-) -> None:
+    length: int, source: Words, target: Words, first: int, step: int, table: Factors, threads: int,
+    *, is_streamed: bool,
+) -> None:  # fmt: skip
     """Run the levels above chunks; column c goes to column first + step c of the target."""
     from prover import kernels_ntt as kernels
 
     def work(start: int, stop: int) -> None:
         buffer = _kept_buffer("tile", (source.shape[1] * kernels.TILE // 4 + 16,))
         kernels.tiles_up(
-            source, target, first, step, _chunk_bytes(source), is_streamed,
+            source, target, first, step, 4 * length, is_streamed,
             table.factors, table.quotients, buffer, start, stop,
         )  # fmt: skip
 
-    run_slices(threads, source.shape[0] * (_chunk_bytes(source) // kernels.TILE), work, multiple=1)
+    run_slices(threads, source.shape[0] * (4 * length // kernels.TILE), work, multiple=1)
 
 
 def _chunks_down(
-    source: Words, target: Words, table: Factors, threads: int, *, is_restored: bool, is_streamed: bool
+    length: int,
+    source: Words,
+    target: Words,
+    table: Factors,
+    threads: int,
+    *,
+    is_restored: bool,
+    is_streamed: bool,
 ) -> None:
     """Run the levels within chunks."""
     from prover import kernels_ntt as kernels
 
     def work(start: int, stop: int) -> None:
         kernels.chunks_down(
-            source, target, _chunk_bytes(source), is_restored, is_streamed,
+            source, target, 4 * length, is_restored, is_streamed,
             table.factors, table.quotients, table.tail, table.turns, _chunk_buffer(), start, stop,
         )  # fmt: skip
 
@@ -458,6 +492,7 @@ def _chunks_down(
 
 
 def _chunks_up(
+    length: int,
     source: Words,
     target: Words,
     powers: CosetPowers,
@@ -472,7 +507,7 @@ def _chunks_up(
 
     def work(start: int, stop: int) -> None:
         kernels.chunks_up(
-            source, target, _chunk_bytes(source), is_transposed, powers.inner[coset], powers.turns[coset],
+            source, target, 4 * length, is_transposed, powers.inner[coset], powers.turns[coset],
             table.factors, table.quotients, table.tail, start, stop,
         )  # fmt: skip
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from threading import Thread
 from time import time
@@ -103,9 +103,9 @@ class OrderWish:
 
 def unsigned() -> Signature:
     """What stands in a signature's place while its message is spelled; no message contains it."""
-    zeros = (FieldElement(0),) * 7
-    x: Any = zeros
-    return Signature(x, x, Scalar(0))
+    zero = FieldElement(0)
+    coordinate = (zero, zero, zero, zero, zero, zero, zero)
+    return Signature(coordinate, coordinate, Scalar(0))
 
 
 def _reason(name: str) -> Rejection | Refusal | str:
@@ -170,8 +170,15 @@ class AsyncClient:
         if not isinstance(answer, dict):
             raise NotANodeError(self.url, f"the answer to {path} is not an object")
         if response.status >= 400 and isinstance(answer.get("error"), str):
-            raise NodeRefusalError(_reason(answer["error"]), answer.get("detail", ""))
+            raise NodeRefusalError(_reason(answer["error"]), str(answer.get("detail", "")))
         return answer
+
+    async def _rows(self, path: str, name: str, **query: int) -> list[Json]:
+        """Read a list of objects, which a node's answer holds under a name."""
+        rows = (await self.get(path, **query)).get(name)
+        if not isinstance(rows, list):
+            raise NotANodeError(self.url, f"the answer to {path} holds no {name}")
+        return rows
 
     # ------------------------------------------------------------------------------------------ readings
 
@@ -185,8 +192,7 @@ class AsyncClient:
 
     async def groups(self) -> list[Json]:
         """Every group with its series."""
-        found: list[Json] = (await self.get("/v1/groups"))["groups"]
-        return found
+        return await self._rows("/v1/groups", "groups")
 
     async def book(self, series: SeriesId, depth: int = 20) -> Json:
         """The best prices of one series."""
@@ -195,13 +201,11 @@ class AsyncClient:
 
     async def trades(self, count: int = 50) -> list[Json]:
         """The newest trades, newest first."""
-        found: list[Json] = (await self.get("/v1/trades", count=count))["trades"]
-        return found
+        return await self._rows("/v1/trades", "trades", count=count)
 
     async def batches(self, count: int = 50) -> list[Json]:
         """The newest batches, newest first."""
-        found: list[Json] = (await self.get("/v1/batches", count=count))["batches"]
-        return found
+        return await self._rows("/v1/batches", "batches", count=count)
 
     async def batch(self, number: int) -> Json:
         """One batch."""
@@ -215,8 +219,18 @@ class AsyncClient:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise NodeUnreachableError(self.url, str(error) or type(error).__name__) from error
         if response.status >= 400:
-            raise NodeRefusalError(_reason(json.loads(body)["error"]))
+            raise self._refusal(number, body)
         return body
+
+    def _refusal(self, number: int, body: bytes) -> Exception:
+        """What a node, or something else that answers there, says instead of a batch's bytes."""
+        try:
+            answer = json.loads(body)
+        except ValueError:
+            answer = None
+        if isinstance(answer, dict) and isinstance(answer.get("error"), str):
+            return NodeRefusalError(_reason(answer["error"]))
+        return NotANodeError(self.url, f"it has no data of batch {number} and names no reason")
 
     async def account_state(self, account: int | None = None) -> Json:
         """An account with its margin; the client's own if none is named."""
@@ -225,8 +239,7 @@ class AsyncClient:
     async def open_orders(self, account: int | None = None) -> list[Json]:
         """An account's orders in the book."""
         name = self._own() if account is None else account
-        found: list[Json] = (await self.get(f"/v1/accounts/{name}/orders"))["orders"]
-        return found
+        return await self._rows(f"/v1/accounts/{name}/orders", "orders")
 
     async def input(self, sequence: int) -> Json:
         """One acknowledged input."""
@@ -325,10 +338,9 @@ class AsyncClient:
             raise ValueError("this client was made without an account")
         return self.account
 
-    async def _own_transaction(self, make: Any) -> Json:
+    async def _own_transaction(self, make: Callable[[Nonce], Transaction]) -> Json:
         await self._learn()
-        nonce = Nonce((await self.account_state())["nonce"])
-        transaction: Transaction = make(nonce)
+        transaction = make(Nonce((await self.account_state())["nonce"]))
         signature = await self._signature(TAGS[type(transaction)], transaction)
         spelled = transaction_to_json(transaction) | {"signature": "0x" + to_words(signature).hex()}
         return await self.post("/v1/transactions", spelled)

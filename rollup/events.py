@@ -99,7 +99,6 @@ class TradeSide:
 
     account_before: Account
     account_after: Account
-    slot_before: OrderSlot | None
     slot_after: OrderSlot
     fee: Fee
     margin: Margin

@@ -35,7 +35,6 @@ class Field:
     """One number inside a class, however deeply nested."""
 
     path: str
-    type_name: str
     bits: int
     limit: int
     """The first value that is not allowed."""
@@ -49,11 +48,11 @@ class Field:
 def _leaf_field(path: str, kind: Any) -> Field:
     """Describe one number by its type."""
     if kind is bool:
-        return Field(path, "bool", 1, 2)
+        return Field(path, 1, 2)
     if isinstance(kind, type) and issubclass(kind, IntEnum):
-        return Field(path, kind.__name__, ENUM_WIDTH_BITS, len(kind))
+        return Field(path, ENUM_WIDTH_BITS, len(kind))
     bits = WIDTH_BITS[kind.__name__]
-    return Field(path, kind.__name__, bits, PRIME if kind.__name__ == "FieldElement" else 1 << bits)
+    return Field(path, bits, PRIME if kind.__name__ == "FieldElement" else 1 << bits)
 
 
 def _walk(path: str, kind: Any) -> Iterator[Field]:

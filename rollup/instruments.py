@@ -49,6 +49,11 @@ def kind_of(series: SeriesId) -> OptionKind:
     return OptionKind(series & 1)
 
 
+def option_of(series: SeriesId) -> int:
+    """Read strike and kind as one number: what a list of one group's series holds of each."""
+    return series & (1 << _GROUP_SHIFT) - 1
+
+
 def is_put(series: SeriesId) -> bool:
     """Say whether a series is a put, without making an enum of it."""
     return series & 1 == 1

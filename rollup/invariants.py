@@ -16,17 +16,17 @@ from rollup.units import MAX_POSITIONS, MAX_SERIES, VAULT_CAP, WIDTH_BITS, Time,
 def broken_invariants(state: State) -> list[str]:
     """Name everything that is wrong with a state; an empty list is a sound state."""
     return [
-        *_books(state),
+        *_money(state),
+        *_lots_and_pools(state),
         *(fault for account in state.accounts() for fault in _account(state, account)),
         *(fault for group in state.groups() for fault in _group(group, state.system.time)),
         *_slots(state),
     ]
 
 
-def _books(state: State) -> Iterator[str]:
-    """Money and lots over the whole clearing house."""
-    accounts, groups = list(state.accounts()), list(state.groups())
-    held = sum(account.cash for account in accounts) + sum(group.pool for group in groups)
+def _money(state: State) -> Iterator[str]:
+    """Money over the whole clearing house, and who is paid fees."""
+    held = sum(account.cash for account in state.accounts()) + sum(group.pool for group in state.groups())
     if held != state.system.owed:
         yield f"cash and pools are {held}, but deposits less withdrawals are {state.system.owed}"
     if not 0 <= state.system.owed <= VAULT_CAP:
@@ -37,10 +37,15 @@ def _books(state: State) -> Iterator[str]:
         yield f"fees go to account {parameters.treasury}, which there is not"
     if not is_in_range(state.system):
         yield "the system leaf has a number that does not fit"
+
+
+def _lots_and_pools(state: State) -> Iterator[str]:
+    """Every contract has two sides until its group is fixed; from then on the pool owes what is not settled yet."""
+    groups = list(state.groups())
     lots: dict[SeriesId, int] = defaultdict(int)
     open_payoff: dict[int, int] = defaultdict(int)
     fixed = {group.group: group for group in groups if group.settlement_price is not None}
-    for account in accounts:
+    for account in state.accounts():
         for series, amount in account.positions:
             lots[series] += amount
             group = fixed.get(group_of(series))

@@ -20,7 +20,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 from prover.hash.domain import HashKind
-from rollup.instruments import Group, SeriesId, group_of
+from rollup.instruments import Group, group_of, option_of
 from rollup.state import Account, Leaf, OrderSlot, Position, System
 from rollup.units import WIDTH_BITS, limbs_of
 
@@ -78,22 +78,17 @@ def identity_elements(account: Account) -> Elements:
     return (*limbs_of(account.account, 32), *limbs_of(account.owner, 160), *key)
 
 
-def _option(series: SeriesId) -> int:
-    """Strike and kind in one element."""
-    return series & 0x1FF_FFFF
-
-
 def positions_elements(positions: tuple[Position, ...]) -> Elements:
     """Spell what an account holds; the length of the list is in the hash call."""
     elements: list[int] = []
     for series, lots in positions:
-        elements += (group_of(series), _option(series), lots + LOTS_OFFSET)
+        elements += (group_of(series), option_of(series), lots + LOTS_OFFSET)
     return tuple(elements)
 
 
 def series_elements(group: Group) -> Elements:
     """Spell what a group lists."""
-    return tuple(_option(series) for series in group.series)
+    return tuple(option_of(series) for series in group.series)
 
 
 def account_elements(account: Account, identity: Elements, positions: Elements) -> Elements:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from rollup.authority import SignatureCheck
 from rollup.batch import claims_of, open_batch, serve_item
 from rollup.codec import BatchContent, decode_batch
+from rollup.fields import MalformedError
 from rollup.outcome import Outcome
 from rollup.rejections import Rejection
 from rollup.state import State
@@ -23,7 +24,10 @@ class RebuildError(Exception):
 
 def rebuild_batch(state: State, published: bytes, check: SignatureCheck) -> State:
     """Repeat one batch from its data; the check serves key registration only."""
-    content = decode_batch(published)
+    try:
+        content = decode_batch(published)
+    except MalformedError as error:
+        raise RebuildError(f"what follows batch {state.system.batch_number} is no batch: {error}") from error
     if content.number != state.system.batch_number + 1:
         raise RebuildError(f"batch {content.number} does not follow batch {state.system.batch_number}")
     if content.queue_start != state.system.queue_position:

@@ -21,7 +21,7 @@ from prover.errors import ProofRefused, Reason
 from prover.export.description import CircuitDescription, phase_reason
 from prover.hash.domain import HashKind
 from prover.hash.suite import KeccakSuite
-from prover.stark.encoding import NumberProof, Reader, Writer
+from prover.stark.encoding import NumberOpening, NumberProof, Reader, Writer
 from prover.stark.key import Digest, VerificationKey
 from prover.stark.number_arithmetic import LaneDigest, NumberArithmetic
 from prover.stark.numbers import Extension, Number, Quintic
@@ -109,11 +109,11 @@ def _write_tree(
     tree: Phase,
     log_blowup: int,
     positions: Sequence[int],
-    openings: Sequence[TreeOpening],  # type: ignore[type-arg]  # of numbers
+    openings: Sequence[NumberOpening],
 ) -> None:
     levels = _levels(tree, log_blowup)
     log_size = max(levels)
-    holder: dict[tuple[int, int], TreeOpening] = {}  # type: ignore[type-arg]
+    holder: dict[tuple[int, int], NumberOpening] = {}
     for position, opening in zip(positions, openings, strict=True):
         for level in range(log_size + 1):
             holder[level, position % (1 << level)] = opening

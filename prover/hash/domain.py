@@ -20,7 +20,7 @@ class HashKind(IntEnum):
     ROW = 1
     """A leaf of a commitment tree."""
     EMPTY_SUBTREE = 2
-    """A subtree of the state tree that holds nothing; the level tells how large."""
+    """A place of the state tree without a leaf; larger empty subtrees are nodes over it."""
     SPONGE = 3
     """Plain hashing."""
     ORDER = 4

@@ -38,6 +38,8 @@ MAXIMUM_PROOF_BYTES = 1 << 24
 """No proof that anyone would wait for is larger; longer input is refused before it is read."""
 
 NumberProof = Proof[int, Extension, Digest]
+NumberQuery = Query[int, Extension, Digest]
+NumberOpening = TreeOpening[int, Digest]
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from prover.merkle import MixedTree, Opening
 from prover.ntt import extend_from_coset, low_degree_extension
 from prover.progress import Progress, Stages, silent
 from prover.stark.circuit import CircuitError
+from prover.stark.encoding import NumberProof
 from prover.stark.evaluation import PointWeights, evaluate_at, piece_coefficients, selectors_on_coset
 from prover.stark.key import Digest
 from prover.stark.numbers import Extension, Quintic, canonical
@@ -47,7 +48,6 @@ from prover.stark.shape import EXTENSION_DEGREE, MatrixShape, Phase
 from prover.stark.trees import suite_of
 from prover.transcript import AnyTranscript, KeccakTranscript, Label, integer_transcript, number_of
 
-NumberProof = Proof[int, Extension, Digest]
 Openings = tuple[tuple[OpenedMatrix[Extension], ...], ...]
 
 

@@ -9,12 +9,13 @@ from prover.errors import ProofRefused, Reason
 from prover.field.koalabear import PRIME
 from prover.soundness import SoundnessReport
 from prover.soundness.reference import rounded_down
-from prover.stark.encoding import NumberProof, decode_proof
+from prover.stark.encoding import NumberProof, NumberQuery, decode_proof
 from prover.stark.key import VerificationKey
 from prover.stark.number_arithmetic import NumberArithmetic
 from prover.stark.numbers import Number, Quintic
-from prover.stark.proof import OpenedMatrix, Proof, Query
+from prover.stark.proof import OpenedMatrix, Proof
 from prover.stark.security import report_of
+from prover.stark.shape import Phase
 from prover.stark.verifier import Verification
 from prover.transcript import number_of
 
@@ -162,7 +163,7 @@ def check_canonical(key: VerificationKey, proof: NumberProof) -> None:
         )
 
 
-def _has_shape(query: Query, trees: Sequence, log_blowup: int) -> bool:  # type: ignore[type-arg]
+def _has_shape(query: NumberQuery, trees: Sequence[Phase], log_blowup: int) -> bool:
     openings = (*query.phases, *query.folds)
     return len(openings) == len(trees) and all(
         len(opening.path) == tree.log_height + log_blowup

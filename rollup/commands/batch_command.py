@@ -9,7 +9,14 @@ import click
 
 from rollup.commands.quantities import dollars, moment
 from rollup.commands.reach import Reach, reaching
-from rollup.commands.terminal import BadInput, ClearingCommand, Refused, json_option, print_json, print_table
+from rollup.commands.terminal import (
+    ClearingCommand,
+    Refused,
+    json_option,
+    print_json,
+    print_table,
+    write_result,
+)
 
 
 @click.group()
@@ -97,10 +104,7 @@ def show(reach: Reach, number: int, file: Path | None, as_json: bool) -> None:
                 raise Refused(f"there is no batch {number} yet") from refused
             raise
     if file is not None:
-        try:
-            file.write_bytes(data)
-        except OSError as error:
-            raise BadInput(f"cannot write {str(file)!r}: {error.strerror}") from error
+        write_result(file, data)
     if as_json:
         print_json(found)
         return

@@ -69,7 +69,9 @@ def command(reach: Reach, batch: int | None, recipient: str | None, is_list: boo
         rows = [(str(one.batch), str(one.index), dollars(one.amount), one.state) for one in found]
         print_table(f"owed to {owner}", ("batch", "index", "amount", "state"), rows)
     else:
-        click.echo(f"no batch owes {owner} anything")
+        click.echo(
+            f"no closed batch owes {owner} anything; a withdrawal of the open batch becomes a claim when that closes"
+        )
     unproved = sorted({one.batch for one in found if one.state == "not proved"})
     if unproved and not is_list and not any(one.state == "collected" for one in found):
         raise Refused(

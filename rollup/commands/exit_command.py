@@ -22,6 +22,8 @@ from rollup.commands.terminal import (
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
+    from web3.contract import Contract
+    from web3.contract.contract import ContractFunction
 
     from rollup.commands.house import FoundHouse
     from rollup.node.exits import ExitBook
@@ -38,7 +40,14 @@ recipient_option = click.option(
 
 @click.group()
 def group() -> None:
-    """Leave a frozen clearing house with what is yours, with Ethereum's data alone."""
+    """Leave a frozen clearing house with what is yours, with Ethereum's data alone.
+
+    \b
+    Examples:
+      clearing exit show
+      clearing exit leave
+      clearing exit group
+    """  # noqa: D301 - the backspace is click's own mark for a paragraph that is not rewrapped
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +56,7 @@ class Due:
 
     what: str
     amount: int
-    call_for: Callable[[str], Any]
+    call_for: Callable[[str], ContractFunction]
     """Makes the call, given who is paid."""
 
 
@@ -287,7 +296,7 @@ def _frozen_book(reach: Reach, from_block: int | None) -> tuple[FoundHouse, Exit
     return house, book
 
 
-def _exits(reach: Reach) -> tuple[FoundHouse, Any]:
+def _exits(reach: Reach) -> tuple[FoundHouse, Contract]:
     """The exits of a clearing house, without its state."""
     from rollup.commands.house import found_house
     from rollup.node.deployment import contract_at
@@ -306,7 +315,9 @@ def _account(book: ExitBook, reach: Reach) -> Account:
     return account
 
 
-def _ignoring_recipient(call_for: Callable[[GroupId], Any], name: GroupId, recipient: str) -> Any:
+def _ignoring_recipient(
+    call_for: Callable[[GroupId], ContractFunction], name: GroupId, recipient: str
+) -> ContractFunction:
     """A call that pays nobody."""
     del recipient
     return call_for(name)
@@ -330,19 +341,13 @@ def _collect(
         click.echo(f"{dollars(total)} taken" if due else "there is nothing to take now")
 
 
-def _send(house: FoundHouse, wallet: LocalAccount, call: Any) -> str:
-    """Send a call that would succeed; returns its transaction."""
+def _send(house: FoundHouse, wallet: LocalAccount, call: ContractFunction) -> str:
+    """Send a call of the exits; returns its transaction."""
     from verifier_contracts.artifact import load_artifact
 
-    if house.vault.fund_with_practice_ether(wallet.address):
-        say("this is a practice chain: it gave the wallet some worthless ether for gas")
-    house.vault.insist_on_ether(wallet.address)
     # What the exits refuse may be the clearing house's refusal, or the tree's.
     errors = [*load_artifact("ClearingHouse").abi, *load_artifact("PoseidonTree").abi]
-    ethereum = house.vault.ethereum
-    ethereum.refuse_failure(wallet.address, call, errors=errors)
-    gas = int(call.estimate_gas({"from": wallet.address})) * 3 // 2
-    return "0x" + bytes(ethereum.send(wallet, call, gas=gas)["transactionHash"]).hex()
+    return "0x" + bytes(house.send(wallet, call, errors=errors)["transactionHash"]).hex()
 
 
 # -------------------------------------------------------------------------------------------------------- printing

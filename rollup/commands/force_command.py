@@ -12,6 +12,7 @@ from rollup.commands.terminal import BadInput, ClearingCommand, Refused, json_op
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
+    from web3.contract.contract import ContractFunction
 
     from rollup.commands.house import FoundHouse
 
@@ -21,7 +22,12 @@ def group() -> None:
     """Go past the sequencer: queue what it must serve, revert or freeze what it does not prove.
 
     None of this asks a node: only Ethereum, the contract and your wallet are needed.
-    """
+
+    \b
+    Examples:
+      clearing force withdraw
+      clearing force freeze
+    """  # noqa: D301 - the backspace is click's own mark for a paragraph that is not rewrapped
 
 
 @group.command("cancel", cls=ClearingCommand)
@@ -125,12 +131,12 @@ def freeze(reach: Reach, is_sure: bool, as_json: bool) -> None:
     )
 
 
-def _queued(house: FoundHouse, wallet: LocalAccount, call: Any) -> dict[str, Any]:
+def _queued(house: FoundHouse, wallet: LocalAccount, call: ContractFunction) -> dict[str, Any]:
     """Put an item into the queue, and say where it stands and until when it must be proved."""
     if house.vault.account_of(wallet.address) is None:
         raise Refused(f"{wallet.address} has no account at this clearing house; `clearing deposit` opens one")
     charge = int(house.functions.charge().call())
-    receipt = house.send(wallet, call, value=charge)
+    receipt = house.send(wallet, call, value=house.vault.charge_offered(wallet.address))
     (log,) = house.vault.contract.events.QueueItemAdded().process_receipt(receipt)
     queued_at = int(log["args"]["time"])
     return {

@@ -48,12 +48,24 @@ def group() -> None:
     """Announce changes of the clearing house, list what waits, and make them after their notice.
 
     Whatever the governor does is announced on Ethereum first and waits for the timelock, so that people can leave.
-    """
+
+    \b
+    Examples:
+      clearing governor propose series 4 3000 call
+      clearing governor list
+      clearing governor execute 3
+    """  # noqa: D301 - the backspace is click's own mark for a paragraph that is not rewrapped
 
 
 @group.group()
 def propose() -> None:
-    """Announce a change; `clearing governor execute` makes it after the timelock."""
+    """Announce a change; `clearing governor execute` makes it after the timelock.
+
+    \b
+    Examples:
+      clearing governor propose series 4 3000 call
+      clearing governor propose parameters --maker-fee-rate 0 --taker-fee-rate 300 --treasury 1
+    """  # noqa: D301 - the backspace is click's own mark for a paragraph that is not rewrapped
 
 
 @propose.command("group", cls=ClearingCommand)

@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rollup.commands.reach import Reach
-from rollup.commands.terminal import BadInput, say
-from rollup.commands.vault import Vault, vault_behind
+from rollup.commands.terminal import say
+from rollup.commands.vault import Vault, vault_at, vault_behind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from eth_account.signers.local import LocalAccount
+    from web3.contract.contract import ContractFunction
+    from web3.types import TxReceipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +34,19 @@ class FoundHouse:
         """The newest block's time: what the contract compares with."""
         return int(self.vault.ethereum.web3.eth.get_block("latest")["timestamp"])
 
-    def send(self, wallet: LocalAccount, call: Any, value: int = 0) -> Any:
+    def send(
+        self, wallet: LocalAccount, call: ContractFunction, value: int = 0, errors: Sequence[Any] = ()
+    ) -> TxReceipt:
         """Send a call that would succeed, with gas from a practice chain where the wallet has none."""
         if self.vault.fund_with_practice_ether(wallet.address):
             say("this is a practice chain: it gave the wallet some worthless ether for gas")
         self.vault.insist_on_ether(wallet.address)
-        return self.vault.send(wallet, call, value)
+        return self.vault.send(wallet, call, value, errors)
 
 
 def found_house(reach: Reach) -> FoundHouse:
     """The contract of --contract, of the node's files in the data directory, or the one that the node serves."""
-    from rollup.node.deployment import House, contract_at
+    from rollup.node.deployment import House
     from rollup.node.ethereum import Ethereum
 
     house = House.read(reach.data_dir / "venue.json")
@@ -51,9 +57,4 @@ def found_house(reach: Reach) -> FoundHouse:
     else:
         with reach.client() as client:
             return FoundHouse(vault_behind(reach, reach.parameters(client)), 0)
-    ethereum = Ethereum.at(reach.chain_url)
-    contract = contract_at(ethereum, "ClearingHouse", address)
-    if not ethereum.web3.eth.get_code(contract.address):
-        raise BadInput(f"there is no contract at {contract.address} on chain {ethereum.web3.eth.chain_id}")
-    token = contract_at(ethereum, "PracticeToken", contract.functions.token().call())
-    return FoundHouse(Vault(ethereum, contract, token), first_block)
+    return FoundHouse(vault_at(Ethereum.at(reach.chain_url), address), first_block)

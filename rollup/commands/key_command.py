@@ -64,7 +64,14 @@ def command(
             suite = SignatureSuite.SEPTIC_POSEIDON16_20
             secret = random_secret_key(suite) if is_random else derived_key(wallet, parameters, key_number)
             origin = "random" if is_random else f"wallet signature {key_number}"
-            known = replace(known, trading=encrypted_trading_key(secret, origin, password))
+            made = encrypted_trading_key(secret, origin, password)
+            if known.trading is not None and made.key == known.trading.key:
+                # Who replaces a key fears that others know it, and must not believe that it is gone.
+                raise BadInput(
+                    f"account {name!r} has just this key ({origin}); --number names another of the wallet's,"
+                    " --random draws one"
+                )
+            known = replace(known, trading=made)
             # Written first: a key that is registered and then lost would lock its owner out until the next one.
             reach.keystore.remember(name, known)
         number = account_number(reach, client, parameters, vault=vault)

@@ -21,7 +21,13 @@ SHOWN: int = 20
 
 @click.group()
 def group() -> None:
-    """Ask Ethereum itself how the clearing house stands."""
+    """Ask Ethereum itself how the clearing house stands.
+
+    \b
+    Examples:
+      clearing l1 status
+      clearing l1 status --json
+    """  # noqa: D301 - the backspace is click's own mark for a paragraph that is not rewrapped
 
 
 @group.command(cls=ClearingCommand)

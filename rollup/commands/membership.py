@@ -120,5 +120,5 @@ def register(
     half = len(numbers) // 2
     functions = vault.contract.functions
     call = functions.registerKey(0, trading.suite, numbers[:half], numbers[half:])
-    vault.send(wallet, call, value=int(functions.charge().call()))
+    vault.send(wallet, call, value=vault.charge_offered(wallet.address))
     wait_for("the node to serve the new key", lambda: is_registered(client, number, trading) or None, timeout)

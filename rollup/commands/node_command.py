@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 
 LARGEST_PORT: Final = 65_535
 
-DEFAULT_FRONTS: Final = 1 if hasattr(socket, "send_fds") else 0
+HANDS_FILES_ON: Final = hasattr(socket, "send_fds")
 """Windows cannot hand a socket to another process."""
+
+DEFAULT_FRONTS: Final = 1 if HANDS_FILES_ON else 0
 
 CONFIRMATIONS: Final = 12
 """Blocks that bury a deposit of real money: re-organisations of a few are survived, and one this deep is unheard of."""
@@ -141,9 +143,12 @@ def command(reach: Reach, as_json: bool, **values: Any) -> None:
     """  # noqa: D301 - the backspace is click's own mark for a paragraph that is not rewrapped
     import asyncio
 
+    from prover.memory import keep_freed_memory
     from rollup.node.node import run_node
     from rollup.node.storage import LockFile
 
+    # A pause in which the system finds memory anew would be everybody's.
+    keep_freed_memory()
     with terminated_like_interrupted():
         reach.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder = reach.data_dir / "node"
@@ -294,7 +299,9 @@ def _settings(values: dict[str, Any], venue: Venue, house: House) -> Any:
         confirmations = 0 if is_practice else CONFIRMATIONS
     return NodeSettings(
         sequencer=SequencerSettings(
-            batch_seconds=float(values["batch_time"]), batch_transactions=values["batch_transactions"]
+            batch_seconds=float(values["batch_time"]),
+            batch_transactions=values["batch_transactions"],
+            has_checkpoint_process=HANDS_FILES_ON,
         ),
         server=ServerSettings(host=values["host"], port=values["port"], fronts=values["fronts"]),
         bridge=BridgeSettings(confirmations=confirmations, from_block=house.from_block),

@@ -18,6 +18,7 @@ from rollup.commands.terminal import (
     print_json,
     print_table,
     read_limited,
+    write_result,
 )
 
 if TYPE_CHECKING:
@@ -38,7 +39,13 @@ def group() -> None:
 
     Its oracles sign prices, anybody carries them, and anybody has the median fixed.
     A price is in whole ticks of the group: the average of the half hour before expiry.
-    """
+
+    \b
+    Examples:
+      clearing oracle post 1 3123 --account oracle
+      clearing oracle list 1
+      clearing oracle fix 1
+    """  # noqa: D301 - the backspace is click's own mark for a paragraph that is not rewrapped
 
 
 @group.command(cls=ClearingCommand)
@@ -63,7 +70,7 @@ def sign(reach: Reach, number: int, price: int, out: Path | None, as_json: bool)
     _insist_on_expired(house, number)
     signed = _signed(house, reach.wallet(), number, price)
     if out is not None:
-        out.write_text(json.dumps(signed, indent=2) + "\n", encoding="utf-8")
+        write_result(out, (json.dumps(signed, indent=2) + "\n").encode())
     if as_json or out is None:
         print_json(signed)
         return

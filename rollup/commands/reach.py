@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import click
 from click.core import ParameterSource
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
     from rollup.client import Client
+    from rollup.schnorr import SecretKey
 
 DEFAULT_DATA_DIR: Final = "~/.clearing"
 DEFAULT_URL: Final = "http://127.0.0.1:8645"
@@ -266,20 +268,15 @@ class Reach:
     @property
     def node_url(self) -> str:
         """Where the node is."""
-        url = self.url or self._running("url") or DEFAULT_URL
-        if not url.startswith(("http://", "https://")):
-            raise BadInput(f"{url!r} is not the address of a node: it begins with http:// or https://")
-        return url
+        return _http_address(self.url or self._running("url") or DEFAULT_URL, "--url", "a node")
 
     @property
     def chain_url(self) -> str:
         """Where Ethereum's JSON-RPC is."""
         url = self.l1_rpc or self._running("chain_url") or DEFAULT_CHAIN_URL
-        if not url.startswith(("http://", "https://")):
-            raise BadInput(f"{url!r} is not a JSON-RPC address: it begins with http:// or https://")
-        return url
+        return _http_address(url, "--l1-rpc", "an Ethereum node")
 
-    def client(self, account: int | None = None, secret: Any = None) -> Client:
+    def client(self, account: int | None = None, secret: SecretKey | None = None) -> Client:
         """A connection to the node, used in `with`."""
         from rollup.client import Client
 
@@ -335,6 +332,21 @@ class Reach:
     def membership(self, parameters: dict[str, Any]) -> Membership:
         """What the account knows of the clearing house that the node serves."""
         return self.keystore.membership(self.name(), parameters["chain"], parameters["contract"])
+
+
+def _http_address(url: str, option: str, whose: str) -> str:
+    """An address that can be asked at all; whether anybody answers there is another question."""
+    try:
+        parts = urlsplit(url)
+        is_usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        # What was given is not shown: providers put the key that they sell into it.
+        raise BadInput(
+            f"{option} does not hold the address of {whose}: http:// or https://, a host, a port up to 65535"
+        )
+    return url
 
 
 def _first_line(path: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -17,6 +17,7 @@ from rollup.commands.terminal import (
     foreseeable_failures,
     json_option,
     print_json,
+    read_limited,
     say,
 )
 
@@ -39,6 +40,15 @@ class Published:
     """One word each, as the contract holds them."""
 
 
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What the command line says of the genesis, where nothing else does."""
+
+    first_block: int | None
+    time: int | None
+    chain: int | None
+
+
 @click.command(cls=ClearingCommand)
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @reaching(chain=True)
@@ -57,7 +67,16 @@ class Published:
 @click.option("--chain-id", type=click.IntRange(1), help="With FILES and no venue.json: the chain.")
 @click.option("--root", help="With FILES: the root that the last one must lead to.")
 @json_option
-def command(reach: Reach, files: tuple[Path, ...], as_json: bool, **values: Any) -> None:
+def command(
+    reach: Reach,
+    files: tuple[Path, ...],
+    source: str,
+    from_block: int | None,
+    genesis_time: int | None,
+    chain_id: int | None,
+    root: str | None,
+    as_json: bool,
+) -> None:
     """Repeat every batch from its published data and compare the state roots.
 
     By default the data is read from Ethereum alone: logs and calldata of the contract, no node is asked.
@@ -75,43 +94,51 @@ def command(reach: Reach, files: tuple[Path, ...], as_json: bool, **values: Any)
     from rollup.binding import packed
     from rollup.node.news import root_text
 
+    beginning = Beginning(from_block, genesis_time, chain_id)
     if files:
-        published = _from_files(reach, files, values)
-    elif values["source"] == "node":
-        published = _from_node(reach, values)
+        published = _from_files(reach, files, beginning, root)
+    elif source == "node":
+        published = _from_node(reach, beginning)
     else:
-        published = _from_chain(reach, values)
-    say(f"repeating {len(published.batches)} batches from {published.source}")
+        published = _from_chain(reach, beginning)
+    say(f"repeating {_counted(len(published.batches), 'batch', 'batches')} from {published.source}")
     compared, state = 0, published.house.genesis()
-    root: tuple[int, ...] = ()
+    reached: tuple[int, ...] = ()
     for number, (after, digest) in enumerate(_repeated(state, published.batches)):
-        state, root = after, digest
+        state, reached = after, digest
         told = published.roots[number]
-        if told is not None and packed(root) != told:
+        if told is not None and packed(reached) != told:
             raise Refused(
-                f"batch {number} leads to the root {root_text(root)}, but {_word_text(told)} was published"
+                f"batch {number} leads to the root {root_text(reached)}, but {_word_text(told)} was published"
             )
         compared += told is not None
+    accounts = sum(1 for _ in state.accounts())
     document = {
         "source": published.source,
         "chain": published.house.chain,
         "contract": published.house.contract,
         "batches": len(published.batches),
         "roots_compared": compared,
-        "root": root_text(root),
-        "accounts": sum(1 for _ in state.accounts()),
+        "root": root_text(reached),
+        "accounts": accounts,
         "owed": int(state.system.owed),
     }
     if as_json:
         print_json(document)
         return
     said = (
-        f"the same root as published, {compared} of {compared} times"
+        f"{_counted(compared, 'root', 'roots')} compared, all as published"
         if compared
         else "no root to compare with"
     )
-    click.echo(f"{len(published.batches)} batches repeated from {published.source}: {said}")
-    click.echo(f"root {document['root']}, {document['accounts']} accounts")
+    repeated = _counted(len(published.batches), "batch", "batches")
+    click.echo(f"{repeated} repeated from {published.source}: {said}")
+    click.echo(f"root {document['root']}, {_counted(accounts, 'account', 'accounts')}")
+
+
+def _counted(count: int, one: str, several: str) -> str:
+    """A number with its noun."""
+    return f"{count:,} {one if count == 1 else several}"
 
 
 def _repeated(genesis: State, batches: list[bytes]) -> Iterator[tuple[State, tuple[int, ...]]]:
@@ -147,8 +174,9 @@ def _known_house(reach: Reach) -> House | None:
     return house
 
 
-def _from_chain(reach: Reach, values: dict[str, Any]) -> Published:
-    from rollup.node.deployment import contract_at, find_house
+def _from_chain(reach: Reach, beginning: Beginning) -> Published:
+    from rollup.commands.vault import vault_at
+    from rollup.node.deployment import find_house
     from rollup.node.ethereum import Ethereum, url_without_secrets
     from rollup.node.published import published_batches
 
@@ -160,11 +188,11 @@ def _from_chain(reach: Reach, values: dict[str, Any]) -> Published:
         address, first = reach.contract, 0
     else:
         with reach.client() as client:
-            address, first = str(client.parameters()["contract"]), 0
-    if values["from_block"] is not None:
-        first = values["from_block"]
+            address, first = str(reach.parameters(client)["contract"]), 0
+    if beginning.first_block is not None:
+        first = beginning.first_block
+    contract = vault_at(ethereum, address).contract
     house = find_house(ethereum, address, first)
-    contract = contract_at(ethereum, "ClearingHouse", house.contract)
     batches = published_batches(ethereum, contract, first)
     sealed = int(contract.functions.sealedBatch().call())
     if len(batches) < sealed:
@@ -177,9 +205,9 @@ def _from_chain(reach: Reach, values: dict[str, Any]) -> Published:
     return Published(f"Ethereum at {url_without_secrets(reach.chain_url)}", house, batches, roots)
 
 
-def _from_node(reach: Reach, values: dict[str, Any]) -> Published:
+def _from_node(reach: Reach, beginning: Beginning) -> Published:
     with reach.client() as client:
-        house = _genesis_house(reach, values, client.parameters())
+        house = _genesis_house(reach, beginning, reach.parameters(client)["contract"])
         closed = client.batches(1)
         last = int(closed[0]["number"]) if closed else 0
         batches = [client.batch_data(number) for number in range(1, last + 1)]
@@ -187,42 +215,31 @@ def _from_node(reach: Reach, values: dict[str, Any]) -> Published:
     return Published(f"the node at {reach.node_url}", house, batches, [None, *roots])
 
 
-def _from_files(reach: Reach, files: tuple[Path, ...], values: dict[str, Any]) -> Published:
-    batches = []
-    for path in files:
-        try:
-            with path.open("rb") as file:
-                batches.append(file.read(LARGEST_BATCH + 1))
-        except OSError as error:
-            raise BadInput(f"cannot read {str(path)!r}: {error.strerror}") from error
-        if len(batches[-1]) > LARGEST_BATCH:
-            raise BadInput(f"{str(path)!r} is longer than {LARGEST_BATCH:,} bytes, more than any batch")
-    last = None if values["root"] is None else _word_of(values["root"])
-    house = _genesis_house(reach, values, None)
+def _from_files(reach: Reach, files: tuple[Path, ...], beginning: Beginning, root: str | None) -> Published:
+    batches = [read_limited(path, LARGEST_BATCH) for path in files]
+    last = None if root is None else _word_of(root)
+    house = _genesis_house(reach, beginning, reach.contract)
     roots: list[int | None] = [None] * len(batches)
-    return Published(f"{len(files)} files", house, batches, [*roots, last])
+    return Published(_counted(len(files), "file", "files"), house, batches, [*roots, last])
 
 
-def _genesis_house(reach: Reach, values: dict[str, Any], parameters: dict[str, Any] | None) -> House:
+def _genesis_house(reach: Reach, beginning: Beginning, contract: str | None) -> House:
     """What the genesis state names: from the data directory, the options, or the chain."""
     from rollup.node.deployment import House, find_house
     from rollup.node.ethereum import Ethereum
 
     known = _known_house(reach)
-    if known is not None and (
-        parameters is None or int(parameters["contract"], 16) == int(known.contract, 16)
-    ):
+    if known is not None and (contract is None or int(contract, 16) == int(known.contract, 16)):
         return known
-    if reach.contract is not None and values["genesis_time"] is not None and values["chain_id"] is not None:
-        return House(values["chain_id"], reach.contract, "", values["genesis_time"], 0, is_embedded=False)
-    address = reach.contract if parameters is None else str(parameters["contract"])
-    if address is None:
+    if contract is None:
         raise BadInput(
             f"what do the batches begin from? {reach.data_dir / 'venue.json'} would say, or give --contract,"
             " --chain-id and --genesis-time"
         )
+    if reach.contract is not None and beginning.time is not None and beginning.chain is not None:
+        return House(beginning.chain, reach.contract, "", beginning.time, 0, is_embedded=False)
     with foreseeable_failures():
-        return find_house(Ethereum.at(reach.chain_url), address, 0)
+        return find_house(Ethereum.at(reach.chain_url), contract, 0)
 
 
 def _word_of(root: str) -> int:

@@ -29,7 +29,7 @@ def command(reach: Reach, as_json: bool) -> None:
     """Show the chain, the batches, the queue, how far the node lags, and the account.
 
     Without an account, or with one that was never opened, the rest is shown; no password is needed.
-    The exit code is 1 when the node has failed.
+    The exit code is 1 when the node has failed, or takes nothing new because Ethereum is too far behind it.
 
     \b
     Examples:
@@ -64,7 +64,9 @@ def command(reach: Reach, as_json: bool) -> None:
         if found["account"] is not None:
             _print_account(found["account"])
     if health["status"] != "ok":
-        raise Refused(f"the node has failed: {health['detail']}")
+        raise Refused(
+            f"the node {'has failed' if health['status'] == 'failed' else 'takes nothing new'}: {health['detail']}"
+        )
 
 
 def _chain(reach: Reach, parameters: dict[str, Any]) -> dict[str, Any]:

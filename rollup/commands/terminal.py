@@ -57,6 +57,9 @@ CONTRACT_HINTS: Final[Mapping[str, str]] = {
     "AlreadyClaimed": "it was paid before",
     "BatchNotProved": "the batch is not proved yet",
     "IsFrozen": "the clearing house is frozen",
+    "NotFrozen": "the clearing house is not frozen; `clearing l1 status` shows from when anyone may freeze it",
+    "NothingOverdue": "nothing has waited longer than the window; `clearing l1 status` shows from when one may",
+    "NothingToRevert": "no sealed batch is past its proof's deadline; `clearing l1 status` shows when one is",
     "TooManyDepositsInBlock": "try again in the next block",
     "TooManyForcedItemsInBlock": "try again in the next block",
     "VaultFull": "the vault holds as much as it may",
@@ -90,6 +93,20 @@ def read_limited(path: Path, limit_bytes: int) -> bytes:
     if len(content) > limit_bytes:
         raise BadInput(f"{name!r} is longer than {limit_bytes:,} bytes, the most that such a file can have")
     return content
+
+
+def insist_on_folder(path: Path) -> None:
+    """Refuse a file to be written whose folder is not there, before the work that would fill it."""
+    if not path.absolute().parent.is_dir():
+        raise BadInput(f"cannot write {click.format_filename(path)!r}: there is no such folder")
+
+
+def write_result(path: Path, content: bytes) -> None:
+    """Write what a command made; where that cannot be is a bad input."""
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise BadInput(f"cannot write {click.format_filename(path)!r}: {error.strerror}") from error
 
 
 @contextmanager
@@ -223,7 +240,9 @@ def ending_of(error: Exception) -> click.ClickException | None:
         case RequestException():
             return BadInput("the Ethereum node does not answer any more")
         case Web3Exception():
-            return Refused(f"Ethereum refuses: {error.user_message or error}")
+            return Refused(
+                f"Ethereum refuses: {error.user_message or (error.args[0] if error.args else error)}"
+            )
         case OSError() if error.filename is not None:
             return BadInput(f"{click.format_filename(str(error.filename))!r}: {error.strerror}")
         case _:

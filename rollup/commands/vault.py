@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from requests.exceptions import RequestException
+from web3.types import Wei
 
 from rollup.commands.reach import Reach
 from rollup.commands.terminal import BadInput
@@ -13,11 +16,19 @@ from rollup.node.ethereum import Ethereum, url_without_secrets
 from verifier_contracts.artifact import load_artifact
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from eth_account.signers.local import LocalAccount
+    from eth_typing import ChecksumAddress
+    from web3.contract import Contract
+    from web3.contract.contract import ContractFunction
     from web3.types import TxReceipt
 
 ENOUGH_WEI: Final = 10**17
 """Below this a practice wallet is topped up: a tenth of an ether pays for ten deposits."""
+
+CHARGES_OFFERED: Final = 8
+"""Base charges that go with a forced item: enough behind fifteen others of its block, for which somebody pays 60."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +36,20 @@ class Vault:
     """The contract behind a node, its token, and the chain that both are on."""
 
     ethereum: Ethereum
-    contract: Any
-    token: Any
+    contract: Contract
+    token: Contract
 
-    def send(self, signer: LocalAccount, function: Any, value: int = 0) -> TxReceipt:
-        """Send a call that would succeed."""
-        self.ethereum.refuse_failure(signer.address, function, value)
+    def send(
+        self, signer: LocalAccount, function: ContractFunction, value: int = 0, errors: Sequence[Any] = ()
+    ) -> TxReceipt:
+        """Send a call that would succeed; `errors` are those of contracts that the called one calls."""
+        self.ethereum.refuse_failure(signer.address, function, value, errors)
         return self.ethereum.send(signer, function, value, gas=self._gas(signer.address, function, value))
 
-    def _gas(self, signer: str, function: Any, value: int) -> int:
+    def _gas(self, signer: str, function: ContractFunction, value: int) -> int:
         """What to offer: the estimate and half of it more, because a neighbour in the block may cost a little."""
-        return int(function.estimate_gas({"from": signer, "value": value})) * 3 // 2
+        sender = cast("ChecksumAddress", signer)
+        return int(function.estimate_gas({"from": sender, "value": Wei(value)})) * 3 // 2
 
     @property
     def has_practice_token(self) -> bool:
@@ -46,6 +60,17 @@ class Vault:
     def balance(self, holder: str) -> int:
         """Micro-dollars of the collateral token."""
         return int(self.token.functions.balanceOf(holder).call())
+
+    def charge_offered(self, wallet: str) -> int:
+        """Wei to send with a forced item; what is not due comes back.
+
+        With the charge of this moment alone, four items put in front of it in its block would turn it away.
+        """
+        functions = self.contract.functions
+        due = int(functions.charge().call())
+        roomy = max(due, CHARGES_OFFERED * int(functions.forcedItemCharge().call()))
+        balance = self.ethereum.web3.eth.get_balance(self.ethereum.web3.to_checksum_address(wallet))
+        return roomy if balance >= 2 * roomy else due
 
     def account_of(self, owner: str) -> int | None:
         """The account that an owner has."""
@@ -74,8 +99,20 @@ def vault_behind(reach: Reach, parameters: dict[str, Any]) -> Vault:
             f"{url_without_secrets(reach.chain_url)} is chain {chain}, but the clearing house is on chain"
             f" {parameters['chain']}; --l1-rpc names the right one"
         )
-    contract = contract_at(ethereum, "ClearingHouse", parameters["contract"])
+    return vault_at(ethereum, parameters["contract"])
+
+
+def vault_at(ethereum: Ethereum, address: str) -> Vault:
+    """The clearing house at an address, with its token; anything else that stands there is refused."""
+    contract = contract_at(ethereum, "ClearingHouse", address)
+    chain = ethereum.web3.eth.chain_id
     if not ethereum.web3.eth.get_code(contract.address):
         raise BadInput(f"there is no contract at {contract.address} on chain {chain}")
-    token = contract_at(ethereum, "PracticeToken", contract.functions.token().call())
-    return Vault(ethereum, contract, token)
+    try:
+        token = contract.functions.token().call()
+    except (RequestException, ConnectionError):
+        raise
+    except Exception as error:
+        # The embedded chain's backend raises classes of its own.
+        raise BadInput(f"the contract at {contract.address} on chain {chain} is no clearing house") from error
+    return Vault(ethereum, contract, contract_at(ethereum, "PracticeToken", token))

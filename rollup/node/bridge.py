@@ -26,6 +26,7 @@ from rollup.binding import PIECE_BYTES, data_digest, data_hash, packed
 from rollup.codec import DATA_VERSION, QueuedItem, decode_batch
 from rollup.events import Claim
 from rollup.fields import MalformedError, from_words, word_bytes
+from rollup.node.block_spans import in_spans
 from rollup.node.ethereum import Ethereum, EthereumError, RevertedError, UnminedError
 from rollup.node.proofs import KeyIdentity, ProofShelf, TerminalReport
 from rollup.node.sequencer import BYTES_PER_L1_TRANSACTION, Sequencer
@@ -38,9 +39,6 @@ from verifier_contracts.artifact import load_artifact
 
 logger = logging.getLogger("clearing.node")
 
-LOGS_AT_ONCE: Final = 2000
-"""Blocks one request for events spans; public nodes answer no more."""
-
 
 @dataclass(frozen=True, slots=True)
 class BridgeSettings:
@@ -51,6 +49,12 @@ class BridgeSettings:
     look_seconds: float = 0.5
     from_block: int = 0
     """The contract's first block."""
+
+
+BEHIND_SECONDS: Final = 1800
+"""Half of the time that a batch may be dated back when the contract seals it.
+
+Whatever is acknowledged behind a batch that is too old to be sealed can never be proved."""
 
 
 class TakenBackError(EthereumError):
@@ -89,6 +93,8 @@ class Bridge:
         self.published = 0
         self.trouble: str | None = None
         """Why the last look came to nothing."""
+        self.unsealed_since: int | None = None
+        """Time of the oldest closed batch that the contract has not sealed, as the last look found it."""
         self.refused: dict[tuple[int, int], str] = {}
         """Terminal proofs that the contract does not take, by their first and last batch, and why."""
         self._shelf = shelf
@@ -134,14 +140,13 @@ class Bridge:
         return newest < last or bytes(self.ethereum.web3.eth.get_block(last)["hash"]) != self._last_hash
 
     def _read(self, first: int, last: int, position: int) -> Iterator[QueuedItem]:
-        for start in range(first, last + 1, LOGS_AT_ONCE):
-            end = min(start + LOGS_AT_ONCE - 1, last)
-            for event in self.contract.events.QueueItemAdded().get_logs(from_block=start, to_block=end):
-                added = event["args"]
-                if added["position"] != position:
-                    raise EthereumError(f"the queue's item {position} is missing from Ethereum's answer")
-                yield _queued(added["tag"], added["time"], bytes(added["body"]))
-                position += 1
+        event = self.contract.events.QueueItemAdded()
+        for log in in_spans(first, last, lambda start, end: event.get_logs(from_block=start, to_block=end)):
+            added = log["args"]
+            if added["position"] != position:
+                raise EthereumError(f"the queue's item {position} is missing from Ethereum's answer")
+            yield _queued(added["tag"], added["time"], bytes(added["body"]))
+            position += 1
 
     # ------------------------------------------------------------------------------------------- the batches
 
@@ -155,6 +160,16 @@ class Bridge:
         """The last batch of which the contract has accepted a proof; None before it was asked."""
         return self.proved if self._has_looked else None
 
+    def note_unsealed(self, sequencer: Sequencer) -> None:
+        """Note how long the oldest closed batch has waited for Ethereum; Ethereum need not answer."""
+        waiting = sequencer.directory.checkpoints.batch(self.published + 1) if self._has_looked else None
+        self.unsealed_since = None if waiting is None else waiting.time
+
+    def is_behind(self) -> bool:
+        """Say whether a closed batch has waited so long that the contract may soon not seal it any more."""
+        since = self.unsealed_since
+        return since is not None and self.ethereum.now() - since > BEHIND_SECONDS
+
     def describe(self) -> dict[str, Any]:
         """What the contract has, for people and programs."""
         refused = next(iter(self.refused.items()), None)
@@ -162,6 +177,7 @@ class Bridge:
             "sealed": self.published if self._has_looked else None,
             "proved": self.proved if self._has_looked else None,
             "trouble": self.trouble,
+            "unsealed_since": self.unsealed_since,
             "refused": None if refused is None else "batches {} to {}: {}".format(*refused[0], refused[1]),
         }
 
@@ -259,6 +275,7 @@ class Bridge:
     async def look(self, sequencer: Sequencer) -> None:
         """One look: read the queue, then send every closed batch and every proof that the contract does not have."""
         async with self._looking:
+            await asyncio.to_thread(self.note_unsealed, sequencer)
             await asyncio.to_thread(self.read_queue, sequencer.engine.state.system.queue_position)
             await asyncio.to_thread(self.look_at_batches)
             await asyncio.to_thread(self.refuse_foreign_batches, sequencer)
@@ -273,6 +290,7 @@ class Bridge:
                 self._unmined = error.sent
                 raise
             finally:
+                await asyncio.to_thread(self.note_unsealed, sequencer)
                 for stored in await asyncio.to_thread(self._misplaced, sequencer):
                     await sequencer.note_stage(stored.number, self._stage_of(stored.number))
 

@@ -17,9 +17,10 @@ from rollup.claims import claim_path
 from rollup.codec import BatchContent, decode_batch
 from rollup.exit import Share, account_leaf, account_path, group_leaf, group_path, position_word, share_of
 from rollup.fields import from_words
+from rollup.node.block_spans import in_spans
 from rollup.node.deployment import contract_at, find_house
 from rollup.node.ethereum import Ethereum, EthereumError
-from rollup.node.published import BLOCKS_AT_ONCE, published_batches
+from rollup.node.published import published_batches
 from rollup.rebuild import RebuildError, rebuild
 from rollup.schnorr import SepticSchnorr
 from rollup.state import Account, State
@@ -131,8 +132,9 @@ class ExitBook:
     def _events(self, event: Any) -> Iterator[Any]:
         """Every event of one kind, oldest first, in pieces that public nodes answer."""
         newest = self.ethereum.web3.eth.block_number
-        for start in range(self.first_block, newest + 1, BLOCKS_AT_ONCE):
-            yield from event.get_logs(from_block=start, to_block=min(start + BLOCKS_AT_ONCE - 1, newest))
+        yield from in_spans(
+            self.first_block, newest, lambda start, end: event.get_logs(from_block=start, to_block=end)
+        )
 
     # -------------------------------------------------------------------------------------------------- calls
 

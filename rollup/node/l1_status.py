@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+from rollup.node.block_spans import in_spans
 from rollup.node.ethereum import Ethereum
-from rollup.node.published import BLOCKS_AT_ONCE
 
 MOST_WAITING: Final = 100
 """Batches without a proof that are told one by one, oldest first."""
@@ -145,9 +145,13 @@ def _claims_of(ethereum: Ethereum, contract: Any, from_block: int) -> _Counted:
     newest = ethereum.web3.eth.block_number
     of_batch: dict[int, int] = {}
     paid = 0
-    for start in range(from_block, newest + 1, BLOCKS_AT_ONCE):
-        span = {"from_block": start, "to_block": min(start + BLOCKS_AT_ONCE - 1, newest)}
-        for log in contract.events.BatchSealed().get_logs(**span):
-            of_batch[log["args"]["number"]] = log["args"]["claims"]
-        paid += len(contract.events.Claimed().get_logs(**span))
+    sealed, claimed = contract.events.BatchSealed(), contract.events.Claimed()
+    for log in in_spans(
+        from_block, newest, lambda start, end: sealed.get_logs(from_block=start, to_block=end)
+    ):
+        of_batch[log["args"]["number"]] = log["args"]["claims"]
+    for _ in in_spans(
+        from_block, newest, lambda start, end: claimed.get_logs(from_block=start, to_block=end)
+    ):
+        paid += 1
     return _Counted(of_batch, paid)

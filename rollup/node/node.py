@@ -88,6 +88,7 @@ async def run_node(
             await fronts.launch()
         await sequencer.start()
         sequencer.describe_ethereum = bridge.describe
+        sequencer.is_ethereum_behind = bridge.is_behind
         if settings.proving is not None:
             checkpoints = sequencer.directory.checkpoints
             prover = BackgroundProver(

@@ -33,6 +33,11 @@ def nothing_waits() -> bool:
     return False
 
 
+def something_waits() -> bool:
+    """There is."""
+    return True
+
+
 class Pace:
     """Rests in proportion to what was done since the last rest; made and called in the thread that works.
 

@@ -14,6 +14,8 @@ class Refusal(StrEnum):
     """The request is longer than any this node answers."""
     BUSY = "busy"
     """More requests wait than the node can serve soon; nothing was done, so it may be sent again."""
+    ETHEREUM_BEHIND = "ethereum_behind"
+    """Closed batches have waited half an hour for Ethereum, which seals none that is an hour old; nothing was done."""
     GROUP_HAS_EXPIRED = "group_has_expired"
     """The group's expiry has passed by the node's clock, although not yet by the open batch's time."""
     MALFORMED = "malformed"

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
+from functools import lru_cache
+from operator import add, attrgetter, gt, le
 from typing import Final
 
 from rollup.codec import QueuedItem
@@ -97,7 +99,7 @@ class BatchLimits:
 
     def hold(self, needed: BatchLimits) -> bool:
         """Whether so much of everything is there."""
-        return all(getattr(needed, name) <= getattr(self, name) for name in NAMES)
+        return all(map(le, _numbers(needed), _numbers(self)))
 
     def part(self, parts: int) -> BatchLimits:
         """One part of so many of everything."""
@@ -105,6 +107,9 @@ class BatchLimits:
 
 
 NAMES: Final = tuple(one.name for one in fields(BatchLimits))
+
+_numbers: Final = attrgetter(*NAMES)
+"""All of them in their order: it is asked for with every trade."""
 
 OF_A_TRADE: Final = {"trades": 1, "signatures": 2, "slots": 2, "steps": 2, "credits": 1}
 """What every trade takes alike: these are used up together, to the last one."""
@@ -304,28 +309,8 @@ class BatchLoad:
         fresh = {number: group for event in events for number, group in self._fresh_groups(event, state)}
         needed = self.needs(published_bytes)
         rows = sum(_rows_of_series(len(group.series)) for group in fresh.values())
-        more = BatchLimits(
-            **OF_A_TRADE,
-            keys=3,
-            signers=2,
-            identities=3,
-            # The accounts, the record and its claim, the group that it settles.
-            mixed=6 + len(fresh),
-            series=sum(len(group.series) for group in fresh.values()),
-            series_rows=rows,
-            walk_rows=2 * LONGEST_WALK,
-            list_rows=6 * LONGEST_LIST,
-            tree_nodes=TREE_DEPTH * (5 + len(fresh)),
-            permutations=2 * PERMUTATIONS_A_SIGNATURE
-            + 3 * (PERMUTATIONS_AN_ACCOUNT + PERMUTATIONS_AN_IDENTITY)
-            + 6 * LONGEST_LIST * PERMUTATIONS_A_LIST_ROW
-            + PERMUTATIONS_A_GROUP * len(fresh)
-            + 2 * rows
-            + 2 * TREE_DEPTH * (5 + len(fresh))
-            + 8,
-            data_rows=4,
-        )
-        return all(getattr(needed, name) + getattr(more, name) <= getattr(limits, name) for name in NAMES)
+        more = _most_of_a_step(len(fresh), sum(len(group.series) for group in fresh.values()), rows)
+        return all(map(le, map(add, _numbers(needed), _numbers(more)), _numbers(limits)))
 
     def _fresh_groups(self, event: Event, state: State) -> list[tuple[int, Group]]:
         """The groups that an event would touch first."""
@@ -340,6 +325,32 @@ class BatchLoad:
         }
         found = [(number, state.group(number)) for number in sorted(fresh)]
         return [(number, group) for number, group in found if group is not None]
+
+
+@lru_cache(maxsize=256)
+def _most_of_a_step(groups: int, series: int, series_rows: int) -> BatchLimits:
+    """More than any transaction needs that touches so many groups first, with their series."""
+    return BatchLimits(
+        **OF_A_TRADE,
+        keys=3,
+        signers=2,
+        identities=3,
+        # The accounts, the record and its claim, the group that it settles.
+        mixed=6 + groups,
+        series=series,
+        series_rows=series_rows,
+        walk_rows=2 * LONGEST_WALK,
+        list_rows=6 * LONGEST_LIST,
+        tree_nodes=TREE_DEPTH * (5 + groups),
+        permutations=2 * PERMUTATIONS_A_SIGNATURE
+        + 3 * (PERMUTATIONS_AN_ACCOUNT + PERMUTATIONS_AN_IDENTITY)
+        + 6 * LONGEST_LIST * PERMUTATIONS_A_LIST_ROW
+        + PERMUTATIONS_A_GROUP * groups
+        + 2 * series_rows
+        + 2 * TREE_DEPTH * (5 + groups)
+        + 8,
+        data_rows=4,
+    )
 
 
 def _rows_of_list(held: Sequence[Position]) -> int:
@@ -361,12 +372,16 @@ def walk_rows(before: Sequence[Position], after: Sequence[Position]) -> int:
 
 def is_full(load: BatchLoad, limits: BatchLimits, published_bytes: int) -> bool:
     """Whether the batch should be closed: nearly everything of something is used."""
-    needed = load.needs(published_bytes)
+    return any(map(gt, _numbers(load.needs(published_bytes)), _brim(limits)))
 
-    def left(name: str) -> int:
-        return int(getattr(limits, name) - getattr(needed, name))
 
-    return any(left(name) < OF_A_TRADE.get(name, getattr(limits, name) // RESERVE) for name in NAMES)
+@lru_cache(maxsize=16)
+def _brim(limits: BatchLimits) -> tuple[int, ...]:
+    """How much of everything may be used before a batch is closed."""
+    return tuple(
+        most - OF_A_TRADE.get(name, most // RESERVE)
+        for name, most in zip(NAMES, _numbers(limits), strict=True)
+    )
 
 
 def items_that_fit(state: State, items: Iterable[QueuedItem], limits: BatchLimits) -> list[QueuedItem]:

@@ -4,9 +4,11 @@
                                                        └─ closed batch ──► tree, root ──► checkpoint ──► tell
 
 One asyncio loop decides the order of everything.
-Tree, a slow disk and large groups of signatures have threads beside it; fronts are processes before it.
+A slow disk and large groups of signatures have threads beside it, tree and checkpoint a process or a thread.
+Fronts are processes before it.
 The engine runs ahead of the disk by at most what nobody has been told yet.
 What no front has verified waits for a few more while a thread writes: verifying one costs as much as a dozen.
+The file is long because all that decides who is answered when shares the state of that one loop.
 """
 
 from __future__ import annotations
@@ -81,6 +83,8 @@ class SequencerSettings:
     limits: Limits = field(default_factory=Limits)
     batch_limits: BatchLimits = field(default_factory=BatchLimits)
     """What a proof has room for."""
+    has_checkpoint_process: bool = False
+    """Whether tree and checkpoints are kept by a process of their own, or by a thread of this one."""
 
 
 class Sequencer:
@@ -108,11 +112,18 @@ class Sequencer:
         """Who proves what is closed here, if anybody does."""
         self.describe_ethereum: Callable[[], dict[str, object]] | None = None
         """What the contract has, as far as somebody asks it."""
+        self.is_ethereum_behind: Callable[[], bool] = lambda: False
+        """Whether what is acknowledged now might never be sealed."""
         self.tell_key: Callable[[AccountId, TradingKey], None] | None = None
         """Who wants to know of keys that are registered."""
         self._genesis = genesis
         self._turns = Turns(queue, self.settings)
-        self._checkpointer = Checkpointer(directory, self.metrics, self._tell_of_checkpoint)
+        self._checkpointer = Checkpointer(
+            directory,
+            self.metrics,
+            self._tell_of_checkpoint,
+            has_process=self.settings.has_checkpoint_process,
+        )
         self._waiting: deque[Waiting] = deque()
         self._wake = asyncio.Event()
         self._to_commit: asyncio.Queue[Together | None] = asyncio.Queue(GROUPS_AHEAD)
@@ -144,6 +155,7 @@ class Sequencer:
         checkpoints = self.directory.checkpoints
         if checkpoints.is_empty():
             checkpoints.begin_with(self._genesis)
+        await self._checkpointer.launch()
         checkpoint = checkpoints.load()
         if checkpoint.state.system.deployment != self._genesis.system.deployment:
             raise StorageError(f"{self.directory.path} belongs to another deployment of the clearing house")
@@ -187,7 +199,8 @@ class Sequencer:
         self._wake.set()
         results = await asyncio.gather(*self._tasks, return_exceptions=True)
         self.feed.end()
-        for executor in (self._verifier, self._writer, self._checkpointer):
+        await self._checkpointer.end()
+        for executor in (self._verifier, self._writer):
             if executor is not None:
                 executor.shutdown()
         self.directory.close()
@@ -240,6 +253,9 @@ class Sequencer:
         elif len(self._waiting) >= self.settings.waiting:
             self.metrics.count("refused", Refusal.BUSY)
             answered(Refusal.BUSY)
+        elif self.is_ethereum_behind() and not isinstance(submission, CancelRequest):
+            self.metrics.count("refused", Refusal.ETHEREUM_BEHIND)
+            answered(Refusal.ETHEREUM_BEHIND)
         else:
             self._waiting.append(Waiting(submission, answered, perf_counter(), known))
             self._known += known is not None
@@ -342,9 +358,10 @@ class Sequencer:
         self.metrics.count("trades", by=len(effects.fills))
         ready.news += [trade_news(effects, fill, batch) for fill in effects.fills]
         if self.engine.book.touched:
-            ready.news += [
-                level_news(effects.sequence, self.engine.book, *one) for one in self.engine.book.touched
-            ]
+            # Who begins to listen later reads a book that has these changes.
+            if len(self.feed):
+                book = self.engine.book
+                ready.news += [level_news(effects.sequence, book, *one) for one in book.touched]
             self.engine.book.touched.clear()
         if effects.sealed is not None:
             ready.sealed.append(effects.sealed)
@@ -448,8 +465,8 @@ class Sequencer:
         self.feed.tell(batch_news(sealed, self.root, Stage.SEALED) | self.proof_of(sealed.number))
 
     async def note_stage(self, number: int, stage: Stage) -> None:
-        """Note and tell how far a batch has come; the files have one writer, the tree's thread."""
-        await self._checkpointer.in_thread(self.directory.checkpoints.set_stage, number, stage)
+        """Note and tell how far a batch has come."""
+        await self._checkpointer.set_stage(number, stage)
         await self.tell_of_batch(number)
 
     async def tell_of_batch(self, number: int) -> None:

@@ -45,6 +45,10 @@ MAX_LIST: Final = 1000
 
 DEFAULT_LIST: Final = 50
 
+BEHIND: Final = (
+    "batches that closed more than half an hour ago are not on Ethereum, which seals none an hour old"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
@@ -99,9 +103,14 @@ class Api:
         del request
         sequencer = self.sequencer
         failure = sequencer.failure
+        status, detail = "ok", None
+        if failure:
+            status, detail = "failed", str(failure)
+        elif sequencer.is_ethereum_behind():
+            status, detail = "behind", BEHIND
         body = {
-            "status": "failed" if failure else "ok",
-            "detail": str(failure) if failure else None,
+            "status": status,
+            "detail": detail,
             "sequence": sequencer.engine.sequence,
             "batch": int(sequencer.engine.state.system.batch_number),
             "root": root_text(sequencer.root),

@@ -20,16 +20,16 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from struct import Struct
 from threading import Lock
+from time import monotonic, sleep
 from typing import NamedTuple, Self
 
 from rollup.fields import from_words
-from rollup.node.effects import SealedBatch, Source
-from rollup.node.inputs import words_of
+from rollup.node.effects import Source
 from rollup.node.leaf_bytes import decode_leaf, encode_leaf
 from rollup.node.log_space import LOG_BYTES, lengthen
 from rollup.node.pace import Pause, in_pieces, no_pause
+from rollup.node.sealed_bytes import SpelledBatch, entries_of, sources_of, undo_of
 from rollup.orders import SignedOrder
 from rollup.state import SYSTEM_INDEX, Leaf, LeafIndex, State
 from rollup.units import AccountId, BatchNumber, OrderNumber, SlotIndex
@@ -47,9 +47,6 @@ PAGES_A_COMMIT: int = 2
 
 FOLDED_PAGES: int = 1024
 """The write-ahead log is folded when it has grown by four megabytes: every second or two under load."""
-
-_SOURCE = Struct(">QQBH")
-_UNDO = Struct(">QH")
 
 _JOURNAL_TABLES = """
 CREATE TABLE entry (
@@ -77,6 +74,12 @@ CREATE TABLE batch (
 );
 CREATE TABLE genesis (place INTEGER PRIMARY KEY, encoded BLOB NOT NULL);
 """
+
+
+ENDING_SECONDS: float = 5.0
+"""How long a start waits for what a dead node had started."""
+
+ENDING_LOOK_SECONDS: float = 0.01
 
 
 class StorageError(Exception):
@@ -148,6 +151,11 @@ class DataDirectory:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def lock_descriptor(self) -> int:
+        """What a process inherits that writes here beside this one: the folder is in use until both have ended."""
+        return self._lock.descriptor
+
     def close(self) -> None:
         """Finish what is being written and let go."""
         self.journal.close()
@@ -156,26 +164,46 @@ class DataDirectory:
 
 
 class LockFile:
-    """A lock that the system lets go of when its process dies, however it dies."""
+    """A lock that the system lets go of when its process dies, however it dies, and those to whom it was handed."""
 
     def __init__(self, path: Path) -> None:
         import fcntl
 
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            holder = os.read(self._file, 20).decode(errors="replace").strip()
-            os.close(self._file)
-            raise StorageError(
-                f"another node (process {holder or 'unknown'}) works in {path.parent}"
-            ) from error
-        os.ftruncate(self._file, 0)
-        os.write(self._file, f"{os.getpid()}\n".encode())
+        self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        until = monotonic() + ENDING_SECONDS
+        while True:
+            try:
+                fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                holder = os.pread(self.descriptor, 20, 0).decode(errors="replace").strip()
+                if monotonic() < until and not _runs(holder):
+                    # The node is dead; what it had started notices at once and ends.
+                    sleep(ENDING_LOOK_SECONDS)
+                    continue
+                os.close(self.descriptor)
+                raise StorageError(
+                    f"another node (process {holder or 'unknown'}) works in {path.parent}"
+                ) from error
+        os.ftruncate(self.descriptor, 0)
+        os.pwrite(self.descriptor, f"{os.getpid()}\n".encode(), 0)
 
     def close(self) -> None:
         """Let go of the lock."""
-        os.close(self._file)
+        os.close(self.descriptor)
+
+
+def _runs(process: str) -> bool:
+    """Say whether a process runs; one that cannot be told does."""
+    if not process.isdigit():
+        return True
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def open_database(path: Path, tables: str, synchronous: str = "FULL") -> sqlite3.Connection:
@@ -317,44 +345,30 @@ class Checkpoints:
         sequence, root = (0, None) if last is None else (last[0], _root_from_bytes(last[1]))
         return Checkpoint(State(VersionedMap(leaves)), sequence, root, resting, seen)
 
-    def write(self, sealed: SealedBatch, root: tuple[int, ...], pause: Pause = no_pause) -> None:
+    def write(self, batch: SpelledBatch, root: tuple[int, ...], pause: Pause = no_pause) -> None:
         """Write down a batch and everything it changed, resting between the pieces if anybody is to be let past."""
-        book = sealed.book
-        undo = b"".join(_undo_bytes(piece) for piece in in_pieces([*sealed.before.items()], pause))
         with _transaction(self._connection) as connection:
-            for leaves in in_pieces([*sealed.after.items()], pause):
-                insert_rows(
-                    connection,
-                    "INSERT OR REPLACE INTO leaf",
-                    [(place, encode_leaf(leaf)) for place, leaf in leaves],
-                )
-            for gone in in_pieces([*book.left], pause):
+            for leaves in in_pieces([*entries_of(batch.leaves)], pause):
+                insert_rows(connection, "INSERT OR REPLACE INTO leaf", leaves)
+            for gone in in_pieces(batch.left_sequences(), pause):
                 marks = ", ".join("?" * len(gone))
                 connection.execute(f"DELETE FROM resting WHERE sequence IN ({marks})", gone)  # noqa: S608 - marks only
-            for joined in in_pieces([*book.joined.items()], pause):
-                insert_rows(
-                    connection,
-                    "INSERT OR REPLACE INTO resting",
-                    [(sequence, words_of(entry.signed)) for sequence, entry in joined],
-                )
-            for seen in in_pieces([*book.seen.items()], pause):
-                insert_rows(
-                    connection,
-                    "INSERT OR REPLACE INTO seen",
-                    [(account << 8 | slot, number) for (account, slot), number in seen],
-                )
+            for joined in in_pieces([*entries_of(batch.resting)], pause):
+                insert_rows(connection, "INSERT OR REPLACE INTO resting", joined)
+            for seen in in_pieces(batch.seen_numbers(), pause):
+                insert_rows(connection, "INSERT OR REPLACE INTO seen", seen)
             pause()
             connection.execute(
                 "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    sealed.number,
-                    sealed.batch.time,
-                    sealed.sequence,
+                    batch.number,
+                    batch.time,
+                    batch.sequence,
                     _root_to_bytes(root),
-                    len(sealed.batch.transactions),
-                    sealed.published,
-                    b"".join(_SOURCE.pack(*source) for source in sealed.sources),
-                    undo,
+                    batch.transactions,
+                    batch.published,
+                    batch.sources,
+                    batch.undo,
                     Stage.SEALED,
                 ),
             )
@@ -394,10 +408,7 @@ class Checkpoints:
             row = self._reader.execute("SELECT sources FROM batch WHERE number = ?", (number,)).fetchone()
         if row is None:
             raise StorageError(f"there is no batch {number}")
-        return [
-            Source(first, second, bool(is_buyer), lots)
-            for first, second, is_buyer, lots in _SOURCE.iter_unpack(row[0])
-        ]
+        return sources_of(row[0])
 
     def leaves_before(self, number: int) -> dict[LeafIndex, Leaf | None]:
         """Read what a batch overwrote: applied backwards from the newest, it leads to any older state."""
@@ -405,7 +416,7 @@ class Checkpoints:
             row = self._reader.execute("SELECT undo FROM batch WHERE number = ?", (number,)).fetchone()
         if row is None:
             raise StorageError(f"there is no batch {number}")
-        return _undo_from_bytes(row[0])
+        return undo_of(row[0])
 
     def state_before(self, number: int) -> State:
         """Read the newest state and put back what this batch and all later ones overwrote."""
@@ -415,7 +426,7 @@ class Checkpoints:
             }
             rows = read("SELECT undo FROM batch WHERE number >= ? ORDER BY number DESC", (number,))
             for (undo,) in rows:
-                for place, leaf in _undo_from_bytes(undo).items():
+                for place, leaf in undo_of(undo).items():
                     if leaf is None:
                         leaves.pop(place, None)
                     else:
@@ -472,23 +483,3 @@ def _root_to_bytes(root: tuple[int, ...]) -> bytes:
 
 def _root_from_bytes(encoded: bytes) -> tuple[int, ...]:
     return tuple(int.from_bytes(encoded[start : start + 4]) for start in range(0, len(encoded), 4))
-
-
-def _undo_bytes(before: Sequence[tuple[LeafIndex, Leaf | None]]) -> bytes:
-    pieces = []
-    for place, leaf in before:
-        encoded = b"" if leaf is None else encode_leaf(leaf)
-        pieces += [_UNDO.pack(place, len(encoded)), encoded]
-    return b"".join(pieces)
-
-
-def _undo_from_bytes(encoded: bytes) -> dict[LeafIndex, Leaf | None]:
-    before: dict[LeafIndex, Leaf | None] = {}
-    offset = 0
-    while offset < len(encoded):
-        place, length = _UNDO.unpack_from(encoded, offset)
-        offset += _UNDO.size
-        leaf = encoded[offset : offset + length]
-        before[LeafIndex(place)] = decode_leaf(leaf) if length else None
-        offset += length
-    return before

@@ -27,6 +27,7 @@ from rollup.rejections import Rejection
 STATUS: Final[Mapping[Refusal, int]] = {
     Refusal.BODY_TOO_LARGE: 413,
     Refusal.BUSY: 503,
+    Refusal.ETHEREUM_BEHIND: 503,
     Refusal.MALFORMED: 400,
     Refusal.METHOD_NOT_ALLOWED: 405,
     Refusal.NOT_FOUND: 404,

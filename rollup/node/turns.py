@@ -37,6 +37,9 @@ class Turns:
         self._settlements: deque[tuple[AccountId, GroupId]] = deque()
         self._opened_at = 0.0
         self._is_asked = False
+        self._measured: tuple[int, int, int] | None = None
+        """Batch, transactions and bytes at which it was last asked whether there is room."""
+        self._is_full = False
 
     def begin(self, state: State) -> None:
         """Go on from a restart."""
@@ -84,11 +87,17 @@ class Turns:
     def is_full(self, engine: Engine) -> bool:
         """Say whether the open batch has no room for another submission."""
         settings = self._settings
-        return (
+        measured = engine.state.system.batch_number, engine.open_count, engine.open_length
+        if measured == self._measured:
+            # An order that rests adds nothing.
+            return self._is_full
+        self._measured = measured
+        self._is_full = (
             engine.open_count >= settings.batch_transactions
             or engine.open_length + ROOM_BYTES > settings.batch_bytes
             or engine.has_no_room(settings.batch_limits)
         )
+        return self._is_full
 
     def has_items(self, engine: Engine) -> bool:
         """Say whether anything waits on Ethereum."""

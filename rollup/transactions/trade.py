@@ -72,8 +72,8 @@ class TradeRecord(Record):
         )
         buyer_fee, seller_fee = (maker_fee, taker_fee) if self.buyer_is_maker else (taker_fee, maker_fee)
         buyer_before, seller_before = known_account(state, self.buyer), known_account(state, self.seller)
-        buyer_slots = _filled(state, buyer_before, self.buyer_slot, self.buyer_number, self.lots)
-        seller_slots = _filled(state, seller_before, self.seller_slot, self.seller_number, self.lots)
+        buyer_slot = _filled(state, buyer_before, self.buyer_slot, self.buyer_number, self.lots)
+        seller_slot = _filled(state, seller_before, self.seller_slot, self.seller_number, self.lots)
         buyer = buyer_before.with_holdings(
             buyer_cash(buyer_before.cash, paid, buyer_fee.amount),
             with_lots(buyer_before.positions, series, self.lots),
@@ -84,7 +84,7 @@ class TradeRecord(Record):
         )
         buyer_margin, seller_margin = met_margin(state, buyer), met_margin(state, seller)
         # Effects.
-        traded = state.with_leaves(buyer_slots[1], seller_slots[1], buyer, seller)
+        traded = state.with_leaves(buyer_slot, seller_slot, buyer, seller)
         # The treasury is read after the trade, because it may be one of the parties.
         treasury_before = traded.account(parameters.treasury)
         treasury_after = (
@@ -94,7 +94,7 @@ class TradeRecord(Record):
         )
         event = Traded(
             (
-                *changes_to(state, buyer_slots[1], seller_slots[1], buyer, seller),
+                *changes_to(state, buyer_slot, seller_slot, buyer, seller),
                 *_change(treasury_before, treasury_after),
             ),
             group,
@@ -104,8 +104,8 @@ class TradeRecord(Record):
             self.lots,
             self.buyer_is_maker,
             Amount(paid),
-            TradeSide(buyer_before, buyer, *buyer_slots, buyer_fee, buyer_margin),
-            TradeSide(seller_before, seller, *seller_slots, seller_fee, seller_margin),
+            TradeSide(buyer_before, buyer, buyer_slot, buyer_fee, buyer_margin),
+            TradeSide(seller_before, seller, seller_slot, seller_fee, seller_margin),
             treasury_before,
             treasury_after,
         )
@@ -114,15 +114,15 @@ class TradeRecord(Record):
 
 def _filled(
     state: State, account: Account, slot: SlotIndex, number: OrderNumber, lots: FillLots
-) -> tuple[OrderSlot | None, OrderSlot]:
-    """Record a fill in an order's slot: the slot before and after."""
+) -> OrderSlot:
+    """Record a fill in an order's slot."""
     before = state.slot(account.account, slot)
     rejection = slot_rejection(account, before, number)
     if rejection is not None:
         raise RuleBrokenError(rejection)
     filled = filled_before(before, number) + lots
     require(fits(filled, WIDTH_BITS["Lots"]), Rejection.ORDER_OVERFILLED)
-    return before, OrderSlot(account.account, slot, number, filled)
+    return OrderSlot(account.account, slot, number, filled)
 
 
 def _change(before: Account | None, after: Account | None) -> tuple[LeafChange, ...]:

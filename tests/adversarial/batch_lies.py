@@ -93,7 +93,11 @@ def with_system(followed: Followed, **changes: Any) -> Followed:
     """A batch that leaves another system leaf."""
     state = followed.outcome.state
     system = replace(state.system, **changes)
-    return replace(followed, outcome=replace(followed.outcome, state=state.with_leaves(system)))
+    return replace(
+        followed,
+        outcome=replace(followed.outcome, state=state.with_leaves(system)),
+        systems=(followed.systems[0], system),
+    )
 
 
 def with_words(followed: Followed, first: int, *words: int) -> Followed:

@@ -33,7 +33,7 @@ from prover.field.koalabear import PRIME
 from prover.hash.poseidon import RATE
 from rollup.units import MAX_POSITIONS, MICRO
 from tests.adversarial.deletion_search import rows_of
-from tests.adversarial.deletion_sites import Site
+from tests.adversarial.deletion_sites import NEWTON_STEPS, Site
 from tests.adversarial.deletions import Deletion, Ground
 from tests.adversarial.field_lines import Numbers, solve
 
@@ -103,7 +103,7 @@ def broken_rules(ground: Ground) -> set[int]:
     return found
 
 
-class _Draft:
+class Draft:
     """A trace to write into, by the names of columns and of the statement."""
 
     def __init__(self, ground: Ground) -> None:
@@ -133,7 +133,7 @@ class _Draft:
 
 @accepted_without(TREE, "the low part is shifted first", "leaves at places that are twice as high")
 def _never_low(ground: Ground) -> Ground:
-    draft = _Draft(ground)
+    draft = Draft(ground)
     draft.column("shifts low")[:] = 0
     draft.column("low")[:] = 0
     draft.column("left child's high")[:] = 2 * draft.column("high")
@@ -142,7 +142,7 @@ def _never_low(ground: Ground) -> Ground:
 
 @accepted_without(DATA, "the data begin on the first row", "a batch without any data")
 def _no_data(ground: Ground) -> Ground:
-    draft = _Draft(ground)
+    draft = Draft(ground)
     draft.trace[:] = 0
     _begin(draft)
     return draft.ground
@@ -150,24 +150,34 @@ def _no_data(ground: Ground) -> Ground:
 
 @accepted_without(DATA, "the first block is block zero", "data without their first block")
 def _begun_late(ground: Ground) -> Ground:
-    draft = _Draft(ground)
+    draft = Draft(ground)
     draft.column("place")[draft.column(HAS_WORD[0]) == 1] += 1
     length = PUBLIC_NAMES.index("data length")
     draft.say("data length", ground.publics[length] + BYTES_A_WORD * RATE)
     return draft.ground
 
 
-def _set_and_repaired(
-    ground: Ground, rule: str, row: int, values: dict[str, int], by: str = ""
+def set_and_repaired(
+    ground: Ground,
+    rule: str | None,
+    row: int,
+    values: dict[str, int],
+    by: str | tuple[str, ...] = "",
+    steps: int = NEWTON_STEPS,
 ) -> Ground | None:
-    """Cells of a row as they are said to be, and others, by how their names begin, so that every rule but one holds."""
+    """Cells of a row as they are said to be, and others, by how their names begin, so that constraints hold.
+
+    All but one, if one is named, and what says the same.
+    """
     site, names = Site(ground, row), ground.table.main_names
     at = site.honest.copy()
     for name, value in values.items():
         at[names.index(name)] = value % PRIME
-    (number,) = (place for place, one in enumerate(ground.table.constraints) if one.name == rule)
+    said = {one.polynomial for one in ground.table.constraints if one.name == rule}
+    gone = [place for place, one in enumerate(ground.table.constraints) if one.polynomial in said]
     others = [place for place, name in enumerate(names) if name not in values and name.startswith(by)]
-    found = site.repaired(at, np.array(others, np.int64), site.is_constraint & (site.owner == number))
+    but = site.is_constraint & np.isin(site.owner, gone)
+    found = site.repaired(at, np.array(others, np.int64), but, steps)
     if found is None:
         return None
     trace = ground.trace.copy()
@@ -191,7 +201,7 @@ LISTED: Final = "the send number 57 on bus group statics happens once or not at 
 def _found_unread(ground: Ground) -> Ground | None:
     row = _where(ground, {"is live": 1, "account is read": 0})
     found = {"identity": 5, "identity inverse": pow(5, -1, PRIME), "identity is something": 1}
-    return None if row is None else _set_and_repaired(ground, NOT_READ, row, found)
+    return None if row is None else set_and_repaired(ground, NOT_READ, row, found)
 
 
 for _table in (DEPOSITS, REGISTRATIONS):
@@ -201,7 +211,7 @@ for _table in (DEPOSITS, REGISTRATIONS):
 @accepted_without(GROUP_LISTINGS, LISTED, "a group's terms that are asked for minus one time")
 def _listed_minus_once(ground: Ground) -> Ground | None:
     row = _where(ground, {"is live": 1, "a group is listed up to 6": 1})
-    return None if row is None else _set_and_repaired(ground, LISTED, row, {"is live": 0, "exists": 1})
+    return None if row is None else set_and_repaired(ground, LISTED, row, {"is live": 0, "exists": 1})
 
 
 @accepted_without(ORDERS, "send 10 on sixteen bits: expiry middle", "an order that has expired")
@@ -209,7 +219,7 @@ def _expired(ground: Ground) -> Ground | None:
     row = _where(ground, {"is live": 1, "borrow of the middle limb": 0})
     if row is None:
         return None
-    draft = _Draft(ground)
+    draft = Draft(ground)
     draft.column("expiry middle")[row] -= SMALL
     draft.column("expiry high")[row] += 1
     draft.column("borrow of the middle limb")[row] = 1
@@ -223,7 +233,7 @@ def _carried_unused(ground: Ground) -> Ground | None:
     row = _where(ground, {"is live": 1, "uses nonce": 0})
     if row is None:
         return None
-    draft = _Draft(ground)
+    draft = Draft(ground)
     draft.column("nonce 0")[row] = SMALL - 1
     draft.column("nonce carry")[row] = 1
     draft.column("nonce inverse")[row] = pow(int(draft.column("nonce 1")[row]) + 1 - SMALL, -1, PRIME)
@@ -234,7 +244,7 @@ def _carried_unused(ground: Ground) -> Ground | None:
     SERIES_LISTS, "a list goes on or ends", "a second row of a list under a number that is no number"
 )
 def _gone_on_in_part(ground: Ground) -> Ground | None:
-    draft = _Draft(ground)
+    draft = Draft(ground)
     goes_on, numbers, is_old = (draft.column(name) for name in ("goes on", "row", "hashes old"))
     for row in np.flatnonzero((goes_on[:-1] == 1) & (goes_on[1:] == 0)).tolist():
         first, count = row - int(numbers[row]), RATE * (int(numbers[row]) + 1)
@@ -254,7 +264,7 @@ def _fee_less_a_multiple(party: str) -> Forge:
     """The premium times the rate, less the prime at 2^32, is rounded up to a fee as well."""
 
     def forge(ground: Ground) -> Ground | None:
-        draft = _Draft(ground)
+        draft = Draft(ground)
 
         def number(name: str, count: int, row: int) -> int:
             return sum(int(draft.column(f"{name} {i}")[row]) << 8 * i for i in range(count))
@@ -306,14 +316,14 @@ def _not_canonical(element: int) -> Forge:
 
     def forge(ground: Ground) -> Ground | None:
         row = _where(ground, {"is live": 1, "is set": 1})
-        return None if row is None else _set_and_repaired(ground, rule, row, top | is_on_top, "residual")
+        return None if row is None else set_and_repaired(ground, rule, row, top | is_on_top, "residual")
 
     return forge
 
 
 def _named_minus_once(element: int) -> Forge:
     def forge(ground: Ground) -> Ground | None:
-        draft = _Draft(ground)
+        draft = Draft(ground)
         named = draft.column(f"because {NOT_CANONICAL}") * draft.column("is beyond the top")
         for row in np.flatnonzero(named * (1 - draft.column(f"is element {element}"))).tolist():
             highs = [int(draft.column(f"high {place}")[row]) for place in range(POINT_ELEMENTS)]
@@ -342,12 +352,12 @@ for _element in range(POINT_ELEMENTS):
 def _unproven(ground: Ground) -> Ground | None:
     row = _where(ground, {"is live": 1, "is set": 1})
     difference = {"suite": 2, "suite difference is something": 1, "suite difference inverse": 1}
-    return None if row is None else _set_and_repaired(ground, UNPROVEN, row, difference)
+    return None if row is None else set_and_repaired(ground, UNPROVEN, row, difference)
 
 
 @accepted_without(WALKS, "a settlement requires nothing", "a settlement that pays a requirement on top")
 def _settled_with_requirement(ground: Ground) -> Ground | None:
-    draft = _Draft(ground)
+    draft = Draft(ground)
     ends = draft.column("is settled") * draft.column("is last") * (draft.column("settles") == 1)
     for end in np.flatnonzero(ends).tolist():
         start = int(np.flatnonzero(draft.column("is start")[: end + 1])[-1])
@@ -369,7 +379,7 @@ def _settled_with_requirement(ground: Ground) -> Ground | None:
     WALKS, "the first row starts a walk or is dead", "a walk without the first group's requirement"
 )
 def _begun_at_a_position(ground: Ground) -> Ground | None:
-    draft = _Draft(ground)
+    draft = Draft(ground)
     if not draft.column("is start")[0] or draft.trace[:, -1].any():
         return None
     required = [int(draft.column(name)[0]) for name in TOTALS]
@@ -383,7 +393,7 @@ def _begun_at_a_position(ground: Ground) -> Ground | None:
 
 @accepted_without(WALKS, "the last row of a walk is an end", "an answer without a walk")
 def _answered_by_nothing(ground: Ground) -> Ground | None:
-    draft = _Draft(ground)
+    draft = Draft(ground)
     if draft.trace[:, 0].any() or not draft.column("is start")[1]:
         return None
     draft.column("is last")[0] = 1
@@ -398,7 +408,7 @@ def _answered_by_nothing(ground: Ground) -> Ground | None:
     WALKS, "an end that is not the walk's is followed by a start", "a walk that nobody asked for"
 )
 def _nobody_answered(ground: Ground) -> Ground | None:
-    draft = _Draft(ground)
+    draft = Draft(ground)
     ends = np.flatnonzero(draft.column("is last"))
     if not ends.size or ends[-1] + 2 >= draft.trace.shape[1]:
         return None
@@ -415,7 +425,7 @@ def _nobody_answered(ground: Ground) -> Ground | None:
 
 @accepted_without(WALKS, "a position was or is", "a position in neither list")
 def _in_neither_list(ground: Ground) -> Ground | None:
-    draft = _Draft(ground)
+    draft = Draft(ground)
     closed = draft.column("is position") * draft.column("was") * (1 - draft.column("is"))
     closed *= (draft.column("lots") == 0) * draft.column("takes edit")
     if not closed.any():
@@ -433,7 +443,7 @@ def _in_neither_list(ground: Ground) -> Ground | None:
     WALKS, "a priced group of a walk that settles is settled", "a group that is closed and pays nothing"
 )
 def _closed_without_payoff(ground: Ground) -> Ground | None:
-    draft = _Draft(ground)
+    draft = Draft(ground)
     ends = (
         draft.column("is settled")
         * draft.column("is last")
@@ -452,7 +462,7 @@ def _closed_without_payoff(ground: Ground) -> Ground | None:
 
 def _entry_twice(place: int, is_closing: int) -> Forge:
     def forge(ground: Ground) -> Ground | None:
-        draft = _Draft(ground)
+        draft = Draft(ground)
         above = draft.column(f"has position {place - 1}" if place else "is live")
         free = above * (1 - draft.column(f"has position {place}")) * (1 - draft.column("goes on"))
         free *= (draft.column("is closing") == is_closing) & (draft.column("row") == 0)
@@ -477,7 +487,7 @@ for _place in (place for place in range(POSITIONS_A_ROW) if place not in FIRST_P
         )(_entry_twice(_place, 1 - _sent))
 
 
-def _begin(draft: _Draft) -> None:
+def _begin(draft: Draft) -> None:
     """The value on the first row, from the point and the first words."""
     for c, name in enumerate(RUNNING):
         draft.column(name)[0] -= draft.residual(f"the value begins with a one, coordinate {c}", 0)
@@ -485,7 +495,7 @@ def _begin(draft: _Draft) -> None:
 
 def _word_taken_twice(word: int) -> Forge:
     def forge(ground: Ground) -> Ground:
-        draft = _Draft(ground)
+        draft = Draft(ground)
         last = int(np.flatnonzero(draft.column("is last"))[0])
         for place in range(RATE):
             draft.column(HAS_WORD[place])[last] = 1 if place < word else 2 * (place == word)

@@ -85,7 +85,7 @@ class Site:
                     chosen.append((place, index))
         count = len(owners)
         plane = len(table.constraints)
-        honest = self._planes(self.honest[:, None])[:, :, 0]
+        honest = self.planes(self.honest[:, None])[:, :, 0]
         for index, one in enumerate(table.interactions):
             for place, _ in enumerate(self.windows):
                 happens = honest[place, plane + one.bus.arity] != 0
@@ -96,7 +96,7 @@ class Site:
             plane += one.bus.arity + 1
         return count, owners, np.array(chosen, np.int64).reshape(-1, 2)
 
-    def _planes(self, lanes: Numbers) -> Numbers:
+    def planes(self, lanes: Numbers) -> Numbers:
         """The tape at every window for (cells, lanes) values: (windows, planes, lanes)."""
         ground = self.ground
         trace, table = ground.trace, ground.table
@@ -137,7 +137,7 @@ class Site:
 
     def values(self, lanes: Numbers) -> Numbers:
         """Every equation's left side, (equations, lanes); messages as they are, not what they should be."""
-        planes = self._planes(lanes)
+        planes = self.planes(lanes)
         answers: Numbers = planes[self.chosen[:, 0], self.chosen[:, 1]]
         return answers
 
@@ -408,18 +408,29 @@ class Site:
             ]
         return answers
 
-    def repaired(self, at: Numbers, cells: Numbers, but: NDArray[np.bool_] | None = None) -> Numbers | None:
+    def repaired(
+        self, at: Numbers, cells: Numbers, but: NDArray[np.bool_] | None = None, steps: int = NEWTON_STEPS
+    ) -> Numbers | None:
         """A content in which these cells are set so that every constraint holds, but for one."""
         kept = self.is_constraint if but is None else self.is_constraint & ~but
-        return self._newton(at, -1, cells, kept)
+        return self._newton(at, -1, cells, kept, steps)
 
-    def _newton(self, at: Numbers, driver: int, cells: Numbers, kept: NDArray[np.bool_]) -> Numbers | None:
+    def _newton(
+        self,
+        at: Numbers,
+        driver: int,
+        cells: Numbers,
+        kept: NDArray[np.bool_],
+        steps: int = NEWTON_STEPS,
+    ) -> Numbers | None:
         """Repair what a step has broken, with all cells of the direction but the driver."""
         free = cells[cells != driver]
         if not free.size:
             return None
-        for _ in range(NEWTON_STEPS):
-            gap = (self.base - self.values(at[:, None])[:, 0])[kept] % PRIME
+        # Constraints are to be zero, also where the trace around the site is no honest one.
+        wanted = np.where(self.is_constraint, 0, self.base)
+        for _ in range(steps):
+            gap = (wanted - self.values(at[:, None])[:, 0])[kept] % PRIME
             if not gap.any():
                 return at
             step = solve(self._columns(at, free)[kept], gap)
@@ -429,15 +440,30 @@ class Site:
             at[free] = (at[free] + step) % PRIME
         return None
 
+    def slopes_of_planes(self, at: Numbers) -> Numbers:
+        """The derivatives of all planes, whether they hold there or not: (windows, planes, cells)."""
+        lanes = self._around(at, np.arange(len(self.cells)))
+        parts = self.planes(lanes)
+        return self._derivatives(parts.reshape(*parts.shape[:2], len(_STENCIL), -1))
+
     def _columns(self, at: Numbers, cells: Numbers) -> Numbers:
         """Some columns of the Jacobian somewhere."""
+        return self._derivatives(self.values(self._around(at, cells)).reshape(-1, len(_STENCIL), len(cells)))
+
+    @staticmethod
+    def _around(at: Numbers, cells: Numbers) -> Numbers:
+        """Contents in which one cell each is changed by each step of the stencil."""
         count = len(cells)
         lanes = np.repeat(at[:, None], count * len(_STENCIL), axis=1)
         for part, (step, _) in enumerate(_STENCIL):
             lanes[cells, part * count + np.arange(count)] = (at[cells] + step) % PRIME
-        parts = self.values(lanes).reshape(-1, len(_STENCIL), count)
-        weights = np.array([weight for _, weight in _STENCIL])[None, :, None]
-        total: Numbers = (parts * weights % PRIME).sum(axis=1) % PRIME * _TWELFTH % PRIME
+        return lanes
+
+    @staticmethod
+    def _derivatives(parts: Numbers) -> Numbers:
+        """From the values around, (..., stencil, cells), the slopes (..., cells)."""
+        weights = np.array([weight for _, weight in _STENCIL])[:, None]
+        total: Numbers = (parts * weights % PRIME).sum(axis=-2) % PRIME * _TWELFTH % PRIME
         return total
 
     def told(self, at: Numbers, deletion: Deletion) -> Forged:

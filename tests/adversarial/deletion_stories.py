@@ -10,7 +10,18 @@ from rollup.instruments import SeriesId
 from rollup.transactions import Deposit, ListGroup, RegisterKey, SetParameters
 from tests.circuits import test_extreme_batches as extremes
 from tests.circuits.histories import REAL_KEYS, RecordingHouse
-from tests.rollup.workbench import ALICE, BOB, CALL, CAROL, DOLLAR, TREASURY, make, owner_of
+from tests.rollup.workbench import (
+    ALICE,
+    BOB,
+    CALL,
+    CAROL,
+    DOLLAR,
+    GENESIS_TIME,
+    PUT,
+    TREASURY,
+    make,
+    owner_of,
+)
 
 BUYERS = tuple(range(100, 108))
 
@@ -83,6 +94,21 @@ def _buy(house: RecordingHouse, every: list[list[SeriesId]]) -> None:
             extremes.deal(house, account, CAROL if place > 3 else BOB, series, DOLLAR, 1 + place)
 
 
+def margin_at_a_price(house: RecordingHouse) -> None:
+    """Positions at the price, above it and below it, of accounts that stay where they are and take cash out."""
+    for account in (ALICE, BOB):
+        extremes.enter(house, account, 3_000 * DOLLAR)
+    house.list_group(7)
+    series = [house.list_series(7, strike, kind) for strike in (100, 130, 150) for kind in (CALL, PUT)]
+    for place, one in enumerate(series):
+        buyer, seller = (ALICE, BOB) if place % 2 else (BOB, ALICE)
+        extremes.deal(house, buyer, seller, one, DOLLAR, 1 + place)
+    house.at(GENESIS_TIME + extremes.DAY)
+    house.fix(7, 130)
+    for account in (ALICE, BOB):
+        house.apply(house.withdrawal(account, DOLLAR))
+
+
 ALL: tuple[Callable[[RecordingHouse], None], ...] = (
     extremes.thirty_two_positions,
     extremes.keys_change_before_trades,
@@ -99,5 +125,6 @@ ALL: tuple[Callable[[RecordingHouse], None], ...] = (
     items_for_every_reason,
     odd_prices,
     lists_of_every_length,
+    margin_at_a_price,
 )
 """Batches in which something happens in every table."""

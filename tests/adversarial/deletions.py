@@ -164,7 +164,7 @@ def twins_of(table: Table, publics: Sequence[int]) -> list[int]:
     count = 16
     columns = len(table.main_names)
     flat = np.ascontiguousarray(encode(rng.integers(0, PRIME, (columns, 2 * count))))
-    periodic = [encode(rng.integers(0, PRIME, 1)) for _ in table.periodic]
+    periodic = [encode(rng.integers(0, PRIME, 2 * count)) for _ in table.periodic]
     constants = {Cell(CellKind.PUBLIC, place): int(rng.integers(0, PRIME)) for place, _ in enumerate(publics)}
     tape = tape_of(table)
     out = np.empty((tape.planes, 2 * count), np.uint32)

@@ -8,6 +8,7 @@ writes benchmarks/results/deletions.json; with names of tables only those are se
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
 from collections import Counter
@@ -20,22 +21,25 @@ from typing import Any, Final
 
 import numpy as np
 
-from circuits import batch, shapes
+from circuits import batch, range_check, shapes
 from circuits.statement import PUBLIC_NAMES
 from circuits.witness import BatchWitness
 from prover.air.builder import AirBuilder
 from prover.air.expression import Cell, CellKind, Expression, cells_of, read
+from prover.air.reader import evaluate
 from prover.air.table import Table
-from prover.field.koalabear import decode
+from prover.field.koalabear import PRIME, decode
 from tests.adversarial import deletion_stories
 from tests.adversarial.batch_lies import CHEATS
-from tests.adversarial.deletion_lies import lie_about
+from tests.adversarial.deletion_chains import answered, chains_of, range_ground
+from tests.adversarial.deletion_lies import LIES, lie_about
+from tests.adversarial.deletion_onward import carried_on
 from tests.adversarial.deletion_search import lent_to, rows_of, search, shifted_columns
 from tests.adversarial.deletions import Deletion, Forged, Ground, reads_its_neighbours, twins_of
 from tests.adversarial.implied import Rules
 from tests.circuits.histories import RecordingHouse, told
 from tests.circuits.refusals import FORGERIES
-from tests.circuits.whole_batches import LIMITS, laid_out, quick_tables
+from tests.circuits.whole_batches import LIMITS, SLOW, laid_out, quick_tables
 
 ROOT: Final = Path(__file__).parents[2]
 RESULTS: Final = ROOT / "benchmarks" / "results" / "deletions.json"
@@ -45,6 +49,10 @@ WINDOWS: Final = ((1, 24, 0), (2, 12, 0), (4, 8, 0), (3, 12, 40), (2, 16, 40), (
 
 LENT_WINDOWS: Final = ((1, 4),)
 """The same for what is left at the end."""
+
+# They register forged traces beside those that `deletion_lies` has.
+for _lies in ("comb", "queue", "walk"):
+    import_module(f"tests.adversarial.deletion_{_lies}_lies")
 
 COUNTED_ONCE: Final = "happens once or not at all"
 """How the names end that the builder gives to what bounds a count."""
@@ -89,6 +97,13 @@ REASONS: Final[dict[tuple[str, str], str]] = {
     ("walks", "constraint: the send number 4 on bus settlements happens once or not at all"): (
         "it is a product of flags, as long as whoever asks for a walk says by a flag whether it settles"
     ),
+    ("walks", "constraint: the send number 7 on bus two bytes happens once or not at all"): (
+        "a position, a start, an end, and a start or an end are flags by other counts, so a row were live twice only "
+        "as a position beside a start or beside an end. A position is no start: by what follows each of them the next "
+        "row is a position and no end, so this one were last, which only an end is; and on the last row of the table "
+        "it were last twice. A position is no end: it is not on the first row; below another an end keeps the rank, "
+        "and a position's rank, less the one above and one, is looked up: that were minus one"
+    ),
     ("walks", "constraint: the send number 19 on bus fourteen bits happens once or not at all"): (
         "what is live, an end, a position, and a start or an end are flags: a start is minus one beside an end alone; "
         "but below that row there would be a start and a position at once"
@@ -107,12 +122,6 @@ def witnesses() -> tuple[BatchWitness, ...]:
         house.seal()
         laid += [laid_out(chapter, room=1) for chapter in told(house.batches)]
     return tuple(laid)
-
-
-@cache
-def _answered() -> frozenset[str]:
-    tables = shapes.kinds_of_rows()
-    return frozenset(one.bus.name for table in tables for one in table.interactions if one.weight == 0)
 
 
 class StatementAsCells(AirBuilder):
@@ -135,8 +144,8 @@ def batch_with_statement() -> Table:
 
 
 def searched_tables() -> tuple[Table, ...]:
-    """Tables whose traces are filled for the search."""
-    return quick_tables()
+    """Every kind of rows."""
+    return shapes.kinds_of_rows()
 
 
 def _batch_grounds() -> list[Ground]:
@@ -148,7 +157,7 @@ def _batch_grounds() -> list[Ground]:
         known = dict(zip(PUBLIC_NAMES, laid.statement.elements, strict=True))
         known |= dict(zip(own.main_names, decode(laid.traces[batch.NAME])[:, 0].tolist(), strict=True))
         cells = np.array([[known[name]] for name in table.main_names], np.int64)
-        grounds.append(Ground(table, cells, laid.statement.elements, limits, _answered()))
+        grounds.append(Ground(table, cells, laid.statement.elements, limits, answered()))
     return grounds
 
 
@@ -156,6 +165,10 @@ def grounds_of(table: Table) -> list[Ground]:
     """Honest traces of a table, those with the most live rows first."""
     if table.name == batch.NAME:
         return _batch_grounds()
+    if table.name == range_check.NAME:
+        return [range_ground(witnesses()[0])]
+    if table.name in SLOW:
+        return [chain.ground for chain in reversed(chains_of(table.name))]
     limits = {bus.name: limit for bus, limit in LIMITS.items()}
     grounds = [
         Ground(
@@ -163,7 +176,7 @@ def grounds_of(table: Table) -> list[Ground]:
             decode(laid.traces[table.name]).astype(np.int64),
             laid.statement.elements,
             limits,
-            _answered(),
+            answered(),
         )
         for laid in witnesses()
     ]
@@ -247,6 +260,8 @@ def verdict(
             said |= {"noticed_by": "says the same as another", "other": first}
     elif deletion.kind in {"message", "answer"} and leaves_honest_unbalanced(grounds, deletion):
         said |= {"noticed_by": "an honest batch does not balance"}
+    elif deletion.kind == "constraint" and is_of_constants(grounds[0].table, deletion.index):
+        said |= {"noticed_by": "implied by others", "others": ["the table's periodic columns, on every row"]}
     elif product_of(grounds[0].table, deletion):
         said |= {"noticed_by": "a registered forgery", "other": product_of(grounds[0].table, deletion)}
     elif deletion.kind == "constraint" and deletion.name in forged_alone():
@@ -261,7 +276,7 @@ def verdict(
         # Alone it is redundant; whether its class is noticed, the first of the class says.
         said |= {"noticed_by": "says the same as another"}
     else:
-        others = implied_by(grounds, deletion.index, twins) if deletion.kind == "constraint" else None
+        others = implied_by(grounds, deletion, twins)
         said |= (
             {"noticed_by": "nothing found"}
             if others is None
@@ -275,11 +290,19 @@ def _rules(table: Table) -> Rules:
     return Rules(table)
 
 
-def implied_by(grounds: Sequence[Ground], number: int, twins: Sequence[int]) -> list[str] | None:
+def implied_by(grounds: Sequence[Ground], deletion: Deletion, twins: Sequence[int]) -> list[str] | None:
     """Rules of the table that leave no choice but keeping this one."""
-    same = [other for other, first in enumerate(twins) if first == twins[number]]
+    table = grounds[0].table
+    if deletion.kind == "range look-up":
+        looked_up = table.interactions[deletion.index]
+        (value, *more) = looked_up.values
+        settled = None if more else _rules(table).settling(value, grounds[0].limits[looked_up.bus.name])
+        return None if settled is None else [settled]
+    if deletion.kind != "constraint":
+        return None
+    same = [other for other, first in enumerate(twins) if first == twins[deletion.index]]
     most = np.max([ground.trace.max(axis=1) for ground in grounds], axis=0)
-    return _rules(grounds[0].table).implying(number, same, np.flatnonzero(most < 2).tolist())
+    return _rules(table).implying(deletion.index, same, np.flatnonzero(most < 2).tolist())
 
 
 def product_of(table: Table, deletion: Deletion) -> str | None:
@@ -296,6 +319,20 @@ def product_of(table: Table, deletion: Deletion) -> str | None:
     return found[0] if found and len(names) == 1 else None
 
 
+def is_of_constants(table: Table, number: int) -> bool:
+    """Whether a constraint reads constants alone, and holds on every row: whatever a trace is."""
+    polynomial = table.constraints[number].polynomial
+    cells = cells_of([polynomial])
+    if any(one.kind is not CellKind.PERIODIC for one in cells):
+        return False
+    period = math.lcm(*(len(table.periodic[one.index].values) for one in cells))
+    lines = {
+        one: np.resize(np.array(table.periodic[one.index].values, np.int64) % PRIME, period) for one in cells
+    }
+    (line,) = evaluate([polynomial], lines.__getitem__, lambda value: np.full(period, value % PRIME))
+    return not (line % PRIME).any()
+
+
 def reason_of(deletion: Deletion) -> str | None:
     """Why a rule says nothing of its own, where that was argued by hand."""
     return REASONS.get((deletion.table, f"{deletion.kind}: {deletion.name}"))
@@ -308,6 +345,16 @@ def judge(name: str) -> tuple[str, list[dict[str, Any]]]:
     wanted = grounds[0].deletions()
     # What an honest batch sends is missed at once; the search for its cells only says how.
     hard = [one for one in wanted if one.kind not in {"message", "answer"}]
+    found = followed(name, hard) if table.name in SLOW else searched(grounds, wanted, hard)
+    twins = twins_of(grounds[0].table, grounds[0].publics)
+    return name, [verdict(grounds, one, found, twins) for one in wanted]
+
+
+def searched(
+    grounds: Sequence[Ground], wanted: Sequence[Deletion], hard: Sequence[Deletion]
+) -> dict[Deletion, Forged]:
+    """What windows of a few rows show."""
+    table = grounds[0].table
     found = search(grounds, [one for one in wanted if one not in hard], most=3)
     for rows, most, repairs in WINDOWS:
         if rows > 1 and not reads_its_neighbours(table):
@@ -319,8 +366,20 @@ def judge(name: str) -> tuple[str, list[dict[str, Any]]]:
     for rows, most in LENT_WINDOWS:
         if rows == 1 or reads_its_neighbours(table):
             found |= lent_to(grounds, [one for one in hard if one not in found], rows, most)
-    twins = twins_of(grounds[0].table, grounds[0].publics)
-    return name, [verdict(grounds, one, found, twins) for one in wanted]
+    return found
+
+
+def followed(name: str, wanted: Sequence[Deletion]) -> dict[Deletion, Forged]:
+    """What chains of rows show, of rules without a forged trace that was written down."""
+    chains = () if name == range_check.NAME else chains_of(name)
+    found: dict[Deletion, Forged] = {}
+    for deletion in wanted:
+        if (name, deletion.name) not in LIES and chains:
+            forged = carried_on(chains, deletion, twins_of(chains[0].ground.table, ()))
+            if forged is not None:
+                found[deletion] = forged
+    left = [one for one in wanted if one not in found and (name, one.name) not in LIES]
+    return found | shifted_columns([chain.ground for chain in chains], left)
 
 
 def told_of(found: Sequence[dict[str, Any]]) -> dict[str, Any]:

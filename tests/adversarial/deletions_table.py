@@ -32,12 +32,12 @@ def block(results: dict[str, Any]) -> str:
     for name, told in results["tables"].items():
         lines.append(_line(f"`{name}`", sum(told["by_kind"].values()), told["noticed_by"]))
     lines.append(_line("all", results["deletions"], results["noticed_by"]))
-    lines += ["", "Nothing found:", ""]
-    lines += [
+    unexplained = [
         f"- `{name}`: {deletion}"
         for name, told in results["tables"].items()
         for deletion in told["nothing_found"]
     ]
+    lines += ["", "Nothing found:", "", *unexplained] if unexplained else ["", "Nothing found: nowhere."]
     lines += ["", "Redundant as long as all other rules stand:", ""]
     lines += [
         f"- `{name}`: {deletion}: {reason}"

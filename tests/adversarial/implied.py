@@ -20,6 +20,9 @@ from prover.field.koalabear import PRIME
 MOST_CASES: Final = 400
 MOST_TERMS: Final = 60
 MOST_HELPERS: Final = 80
+FEW_CELLS: Final = 12
+MOST_CELLS: Final = 32
+FEWEST_COUNTED: Final = 3
 FEW_RULES: Final = 8
 """Bounds of a search; a rule whose search ends at one of them counts as not implied."""
 
@@ -100,6 +103,32 @@ def _put(polynomial: Polynomial, cell: tuple[int, int], value: Polynomial) -> Po
     return total
 
 
+def _counted(rules: list[Factors]) -> list[Factors]:
+    """A sum of flags that is zero says that each of them is: there are fewer of them than the prime."""
+    flags = {cell for factors in rules for cell in _flag(factors)}
+    found: list[Factors] = []
+    for factors in rules:
+        (first, *others) = factors
+        is_sum = not others and len(first) >= FEWEST_COUNTED and len(set(first.values())) == 1
+        if is_sum and all(len(monomial) == 1 and monomial[0] in flags for monomial in first):
+            found += [({monomial: 1},) for monomial in first]
+        else:
+            found.append(factors)
+    return found
+
+
+def _flag(factors: Factors) -> set[tuple[int, int]]:
+    """The cell that a rule lets be zero or one."""
+    if len(factors) != 2:
+        return set()
+    for zero, one in (factors, factors[::-1]):
+        if len(zero) == 1 and _is_linear(zero) and ONE not in zero:
+            ((cell,), scale), *_ = zero.items()
+            if one == {(cell,): scale, ONE: PRIME - scale} or one == {(cell,): 1, ONE: PRIME - 1}:
+                return {cell}
+    return set()
+
+
 @dataclass
 class _Search:
     cases: int = 0
@@ -120,10 +149,12 @@ class _Search:
             if not open_:
                 return True
             left.append(open_)
+        left = _counted(left)
         choices = [factors for factors in left if all(map(_is_linear, factors))]
         if not choices:
             return False
-        chosen = min(choices, key=len)
+        # A long sum says most when what it adds up to is known.
+        chosen = min(choices, key=lambda factors: (len(_cells(factors)) > FEW_CELLS, len(factors)))
         return all(self._holds_where(factor, left, nonzero) for factor in chosen)
 
     def _holds_where(self, factor: Polynomial, rules: Sequence[Factors], nonzero: Factors) -> bool:
@@ -170,9 +201,10 @@ class Rules:
             reached = set(known)
             for place, (number, factors) in enumerate(self.factors):
                 read = _cells(factors)
-                if number not in gone and place not in used and read & known and len(read) <= 12:
+                if number not in gone and place not in used and read & known and len(read) <= MOST_CELLS:
                     used.add(place)
-                    reached |= read
+                    # What a long sum adds up reads half of the table in its turn.
+                    reached |= read if len(read) <= FEW_CELLS else set()
                     yield number, factors
             known = reached
 
@@ -197,6 +229,23 @@ class Rules:
         if found is None:
             return None
         return list(dict.fromkeys(self.table.constraints[one].name for one in found))
+
+    def settling(self, value: Expression, limit: int) -> str | None:
+        """The rule that by itself leaves a looked-up value no choice, within its range."""
+        try:
+            looked_up = dict(_polynomial(value, 0))
+        except TooLongError:
+            return None
+        (monomial, scale), *others = [one for one in looked_up.items() if one[0] != ONE] or [(ONE, 0)]
+        if others or len(monomial) != 1:
+            return None
+        for number, factors in self.factors:
+            (first, *more) = factors
+            if not more and set(first) <= {monomial, ONE} and monomial in first:
+                cell = -first.get(ONE, 0) * pow(first[monomial], -1, PRIME)
+                if (scale * cell + looked_up.get(ONE, 0)) % PRIME < limit:
+                    return self.table.constraints[number].name
+        return None
 
     def _among(self, known: Mapping[int, list[int]], nonzero: Factors, gone: set[int]) -> list[Shown]:
         """Rules that read nothing but flags and what the deleted rule reads, those near it first."""

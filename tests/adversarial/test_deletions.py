@@ -8,14 +8,29 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from circuits import range_check
+from circuits.buses import FOURTEEN_BITS
 from circuits.shapes import kinds_of_rows
+from prover.air.builder import AirBuilder, define_table
 from prover.field.koalabear import PRIME
+from tests.adversarial.deletion_chains import chains_of
 from tests.adversarial.deletion_lattice import nearest, shortened
-from tests.adversarial.deletion_lies import LIES, lie_about
+from tests.adversarial.deletion_lies import LIES, broken_rules, lie_about
+from tests.adversarial.deletion_onward import carried_on
 from tests.adversarial.deletion_search import rows_of, search
-from tests.adversarial.deletions import Deletion, Forged, twins_of
-from tests.adversarial.deletions_report import REASONS, RESULTS, grounds_of, judge, told_of, verdict
+from tests.adversarial.deletions import ELSEWHERE, Deletion, Forged, twins_of
+from tests.adversarial.deletions_report import (
+    REASONS,
+    RESULTS,
+    grounds_of,
+    is_of_constants,
+    judge,
+    searched_tables,
+    told_of,
+    verdict,
+)
 from tests.adversarial.deletions_table import README, block
+from tests.adversarial.implied import Rules
 from tests.circuits.whole_batches import quick_tables
 
 SAMPLE = {
@@ -34,6 +49,27 @@ SAMPLE = {
     "series listings": (2, 7),
 }
 """Tables of the fixed sample: every so many deletions, from the first one named."""
+
+FOLLOWED = {
+    "signatures": (
+        "the second slope is the chord's through P and P + T, coefficient 0",
+        "the next x is that of N + U, coefficient 6",
+        "digest element 2 begins at zero and is made of its bits",
+        "send 1 on key entries",
+    ),
+    "key multiples": (
+        "the slope is the chord's through entry and multiple, coefficient 3",
+        "the second y is that of twice the point, coefficient 0",
+        "send 1 on keys",
+    ),
+    "poseidon": (
+        "permutation: element 3 after full round 0 is the round's",
+        "permutation: the cube of partial round 14 is a cube",
+        "permutation: element 0 after full round 27 is the round's",
+        "a call keeps element 12 of its state",
+    ),
+}
+"""Rules of long chains that are taken away, each followed to the chain's end."""
 
 
 def forged_in(name: str, start: int, step: int) -> tuple[list[Deletion], dict[Deletion, Forged], list[str]]:
@@ -75,6 +111,73 @@ def test_what_is_forged_breaks_the_deleted_rule_alone() -> None:
         }
 
 
+@pytest.mark.parametrize("name", FOLLOWED)
+def test_a_chain_of_rows_follows_what_breaks_one_of_its_rules(name: str) -> None:
+    """No search is believed here either; what is looked up, and what a sponge takes, is as it was."""
+    chains = chains_of(name)
+    table = chains[0].ground.table
+    wanted = [one for one in chains[0].ground.deletions() if one.name in FOLLOWED[name]]
+    assert len(wanted) == len(FOLLOWED[name])
+    for deletion in wanted:
+        forged = carried_on(chains[:1], deletion, twins_of(table, ()))
+        assert forged is not None
+        assert forged.tier == ELSEWHERE
+        trace = chains[0].ground.trace.copy()
+        for row, column, value in forged.changes:
+            trace[column, row] = value
+        broken = broken_rules(replace(chains[0].ground, trace=trace))
+        assert broken == ({deletion.index} if deletion.kind == "constraint" else set())
+
+
+def test_the_range_check_answers_what_batches_ask() -> None:
+    (table,) = (one for one in searched_tables() if one.name == range_check.NAME)
+    grounds = grounds_of(table)
+    noticed = {verdict(grounds, one, {}, [])["noticed_by"] for one in grounds[0].deletions()}
+    assert noticed == {"an honest batch does not balance"}
+
+
+def test_what_is_read_off_constants_alone_is_told_from_what_is_not() -> None:
+    def constrain(air: AirBuilder) -> None:
+        for name, last in (("a flag", 1), ("no flag", 2)):
+            value = air.periodic(name, [0, last])
+            air.assert_zero(name, value * (value - 1))
+        air.assert_boolean("a column", air.column("column"))
+
+    table = define_table("constants", constrain)
+    assert [is_of_constants(table, number) for number in range(3)] == [True, False, False]
+    # Selectors are not all alike.
+    assert twins_of(table, ()) == [0, 1, 2]
+
+
+def test_a_sum_of_flags_says_what_each_of_them_is() -> None:
+    def constrain(air: AirBuilder, total: int = 0) -> None:
+        flags = air.columns("a", "b", "c", "d")
+        for flag, name in zip(flags, "abcd", strict=True):
+            air.assert_boolean(f"{name} is a flag", flag)
+        air.assert_equal("they add up", sum(flags[1:], flags[0]), total)
+        air.assert_zero("a is nothing", flags[0])
+
+    def implying(total: int) -> list[str] | None:
+        return Rules(define_table("sums", lambda air: constrain(air, total))).implying(5, [])
+
+    shown = implying(0)
+    assert shown is not None
+    assert "they add up" in shown
+    assert implying(1) is None
+
+
+def test_a_look_up_of_what_a_rule_settles_says_nothing() -> None:
+    def constrain(air: AirBuilder) -> None:
+        five, free = air.columns("five", "free")
+        air.assert_equal("it is five", five, 5)
+        for value in (five + 2, five * 10_000, free):
+            air.send(FOURTEEN_BITS, [value])
+
+    table = define_table("settled", constrain)
+    settled = [Rules(table).settling(one.values[0], 1 << 14) for one in table.interactions]
+    assert settled == ["it is five", None, None]
+
+
 def test_a_rule_that_is_not_there_frees_what_it_bound() -> None:
     """The look-up of what is left of an order, by name: without it an order is filled for more than was signed."""
     (table,) = (one for one in quick_tables() if one.name == "fills")
@@ -96,7 +199,7 @@ def test_the_search_explains_whatever_the_summary_does(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted({table for table, _ in LIES}))
 def test_every_lie_is_accepted_without_its_rule_alone(name: str) -> None:
-    (table,) = (one for one in quick_tables() if one.name == name)
+    (table,) = (one for one in searched_tables() if one.name == name)
     grounds = grounds_of(table)
     twins = twins_of(table, grounds[0].publics)
     rules = {one.name: one for one in grounds[0].deletions()}

@@ -33,8 +33,8 @@ VERIFIER_MODULES = (
 )
 """What the verifier imports: it must run where numba cannot be installed."""
 
-ROLLUP_MAY_USE = ("prover.field", "prover.hash", "prover.curve")
-"""The rollup hashes its state and checks signatures; how a proof is made is not its business."""
+ROLLUP_MAY_USE = ("prover.field", "prover.hash", "prover.curve", "prover.memory")
+"""The rollup hashes its state, checks signatures and keeps its memory; how a proof is made is not its business."""
 
 WITHOUT_NUMBA = """
 import importlib, sys
@@ -81,7 +81,7 @@ def test_the_libraries_that_serve_as_oracles_are_never_imported_before_they_are_
     assert found == []
 
 
-def test_the_rollup_uses_only_the_field_the_hash_and_the_curve_of_the_prover(
+def test_the_rollup_uses_only_the_field_the_hash_the_curve_and_the_memory_of_the_prover(
     python_files: dict[Path, str],
 ) -> None:
     found = [

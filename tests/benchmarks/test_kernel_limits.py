@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks import kernels_rate
+from benchmarks import kernels_memory, kernels_rate
+from prover.ntt import aligned_empty
 
 
 def test_a_limit_is_a_kernels_operations_over_the_machines_rate(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,3 +28,14 @@ def test_the_rate_is_that_of_operations_none_of_which_can_be_left_out() -> None:
     assert np.array_equal(words[:16], np.bitwise_xor.reduce(kept[:8]))
     assert np.array_equal(words[16:32], np.bitwise_xor.reduce(kept[8:12]))
     assert kernels_rate.operations_per_nanosecond() > 0
+
+
+def test_a_copy_past_the_caches_copies_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = np.arange(4096, dtype=np.uint32)
+    for threads in (1, 3):
+        target = aligned_empty(words.shape)
+        target[:] = 0
+        kernels_memory.copy(words, target, threads)
+        assert np.array_equal(target, words)
+    monkeypatch.setattr(kernels_memory, "WORDS", 1 << 12)
+    assert kernels_memory.copy_nanoseconds.__wrapped__(1) > 0

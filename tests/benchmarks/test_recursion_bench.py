@@ -27,6 +27,7 @@ def test_gas_is_spread_over_the_trades() -> None:
     assert TABLE.figures(64) == asdict(TABLE) | {
         "gas_per_trade": 100_000,
         "gas_per_trade_7976": 7_900_000 / 64,
+        "gas_per_trade_of_4": 1_950_000 / 64,
     }
 
 

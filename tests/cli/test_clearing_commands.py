@@ -48,6 +48,9 @@ def test_from_a_new_account_to_a_rebuilt_root_and_over_a_restart(desk: Desk, tmp
     kept = desk.done("key", "--account", "bob")
     assert (kept["is_new"], kept["account"], kept["is_registered"]) == (False, 2, True)
     assert "--replace replaces it" in desk.refused("key", "--number", "1", "--account", "bob", code=2)
+    assert "has just this key (wallet signature 0)" in desk.refused(
+        "key", "--replace", "--account", "bob", code=2
+    )
     changed = desk.done("key", "--replace", "--number", "1", "--account", "bob")
     assert changed["key"] != kept["key"]
     assert (changed["is_new"], changed["is_registered"], changed["origin"]) == (

@@ -254,6 +254,13 @@ def test_an_address_without_a_contract_is_refused(leaving: Leaving) -> None:
     options = ["--data-dir", str(leaving.desk.data_dir), "--contract", leaving.house.carol]
     refusal = leaving.desk.refused("exit", "show", "--account", "bob", *options, code=2)
     assert refusal.startswith(f"there is no contract at {leaving.house.carol} on chain ")
+    token = str(leaving.house.contract.functions.token().call())
+    for command in (["exit", "show", "--account", "bob"], ["rebuild"], ["l1", "status"]):
+        refusal = leaving.desk.refused(*command, *options[:2], "--contract", token, code=2)
+        assert (
+            refusal
+            == f"the contract at {token} on chain {leaving.house.deployment.chain} is no clearing house"
+        )
 
 
 def test_the_governors_price_settles_a_group_of_silent_oracles(leaving: Leaving) -> None:

@@ -12,7 +12,7 @@ from prover.field.koalabear import GENERATOR, PRIME, Montgomery, decode, encode,
 
 NAIVE_HEIGHTS = pytest.mark.parametrize("log_height", range(10))
 HEIGHTS = pytest.mark.parametrize("log_height", range(16))
-"""Up to 2^7 scalar kernels, from 2^8 vectors, above 2^13 tiles and chunks."""
+"""Up to 2^7 scalar kernels, from 2^8 vectors, above 2^13 tiles and chunks, as matrices of few columns have them."""
 
 
 def random_matrix(columns: int, log_height: int, seed: int = 1) -> Montgomery:
@@ -136,16 +136,55 @@ def test_columns_cut_into_many_chunks_give_the_same(
     log_chunk: int, log_height: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     matrix = random_matrix(3, log_height)
-    monkeypatch.setattr(ntt, "LOG_CHUNK", log_height)
+    monkeypatch.setattr(ntt, "WIDE", 1)
+    monkeypatch.setattr(ntt, "LOG_WHOLE", log_height)
     coefficients, extended = ntt.inverse_transform(matrix), ntt.low_degree_extension(matrix, 1)
     shifted = ntt.coset_transform(coefficients, 5)
+    monkeypatch.setattr(ntt, "LOG_WHOLE", log_chunk)
     monkeypatch.setattr(ntt, "LOG_CHUNK", log_chunk)
     assert np.array_equal(ntt.inverse_transform(matrix, threads=2), coefficients)
     assert np.array_equal(ntt.low_degree_extension(matrix, 1, threads=2), extended)
     assert np.array_equal(ntt.coset_transform(coefficients, 5, threads=2), shifted)
 
 
-@pytest.mark.parametrize("log_height", [9, 14, 15, 16])
+@pytest.mark.parametrize("columns", [1, 8])
+@pytest.mark.parametrize("log_height", [14, 15])
+def test_few_columns_are_cut_into_chunks_and_many_are_not(
+    log_height: int, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    matrix = random_matrix(columns, log_height)
+    found = []
+    for wide in (1, 9):
+        monkeypatch.setattr(ntt, "WIDE", wide)
+        coefficients = ntt.inverse_transform(matrix)
+        found.append(
+            (coefficients, ntt.coset_transform(coefficients, 5), ntt.low_degree_extension(matrix, 1))
+        )
+    for whole, cut in zip(*found, strict=True):
+        assert np.array_equal(whole, cut)
+
+
+@pytest.mark.parametrize("log_height", [8, 9, 12, 13, 16, 17])
+def test_words_at_the_bounds_stay_elements_all_the_way(log_height: int) -> None:
+    source = np.random.default_rng(log_height)
+    # What is not reduced between two levels is largest where all words are p - 1, or these and zeros.
+    matrix = np.empty((4, 1 << log_height), dtype=np.uint32)
+    matrix[0], matrix[1] = PRIME - 1, np.arange(1 << log_height) % 2 * (PRIME - 1)
+    matrix[2:] = source.choice(np.array([0, 1, PRIME - 1], dtype=np.uint32), (2, 1 << log_height))
+    coefficients = ntt.inverse_transform(matrix)
+    extended = ntt.low_degree_extension(matrix, 1)
+    assert max(coefficients.max(), extended.max()) < PRIME
+    assert not coefficients[0, 1:].any()
+    assert coefficients[0, 0] == PRIME - 1
+    assert np.all(extended[0] == PRIME - 1)
+    assert np.array_equal(ntt.forward_transform(coefficients), matrix)
+    for row in (0, (1 << log_height) - 1):
+        point = GENERATOR * power(root_of_unity(log_height), row) % PRIME
+        assert int(decode(extended)[2, 0, row]) == evaluate(natural(coefficients)[2], point)
+    assert ntt.forward_transform(matrix).max() < PRIME
+
+
+@pytest.mark.parametrize("log_height", [9, 14, 15, 16, 17])
 @pytest.mark.parametrize("offset", [0, 1])
 def test_results_that_go_past_the_caches_are_the_same(
     log_height: int, offset: int, monkeypatch: pytest.MonkeyPatch
@@ -175,16 +214,17 @@ def test_a_monomial_takes_its_powers_on_every_coset(log_height: int, degree: int
         expected = expected * step % PRIME
 
 
-def test_many_columns_go_through_in_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    matrix = random_matrix(7, 14)
+@pytest.mark.parametrize("log_height", [14, 16])
+def test_many_columns_go_through_in_groups(log_height: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix = random_matrix(7, log_height)
     whole, inverse_whole = ntt.low_degree_extension(matrix, 1), ntt.inverse_transform(matrix)
-    monkeypatch.setattr(ntt, "GROUP_BYTES", 3 * 2**14 * 8)
+    monkeypatch.setattr(ntt, "GROUP_BYTES", 3 * 8 << log_height)
     assert np.array_equal(ntt.low_degree_extension(matrix, 1, threads=2), whole)
     assert np.array_equal(ntt.inverse_transform(matrix, threads=2), inverse_whole)
     assert np.array_equal(ntt.forward_transform(inverse_whole, threads=2), matrix)
 
 
-@pytest.mark.parametrize(("log_height", "columns"), [(2, 3), (9, 5), (13, 4), (14, 1), (14, 40), (15, 70)])
+@pytest.mark.parametrize(("log_height", "columns"), [(2, 3), (9, 5), (13, 4), (14, 1), (14, 40), (16, 18)])
 @pytest.mark.parametrize("log_blowup", [0, 1, 2])
 @pytest.mark.parametrize("threads", [1, 3])
 def test_an_extension_takes_the_place_of_its_columns(

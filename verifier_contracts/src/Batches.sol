@@ -199,8 +199,12 @@ abstract contract Batches is ProofKeys {
 
     /// Publish the next bytes of the batch.
     /// Every chunk but the last is whole pieces of 4,096 bytes; the first holds all queue items, the last all claims.
+    /// @dev The sequencer must call it itself, from an address without code: the chunk is read off its transaction.
     function append(bytes calldata chunk) external nonReentrant whileRunning onlySequencer {
         // Validate.
+        // Soundness: what another contract hands on, or code of the sequencer's own address (EIP-7702), stands in no
+        // transaction's calldata; nobody could repeat the state without tracing, and nobody could leave.
+        require(msg.sender == tx.origin && msg.sender.code.length == 0, Errors.DataNotInCalldata());
         require(openBatch.isBegun, Errors.NoBatchBegun());
         uint32 number = sealedBatch + 1;
         Batch storage appended = batches[number];

@@ -40,6 +40,7 @@ library Errors {
     error VersionUnknown(uint16 version);
     error DataLengthOutOfRange(uint256 length);
     error BatchNumbersExhausted();
+    error DataNotInCalldata();
     error NoBatchBegun();
     error ChunkSizeOutOfRange(uint256 length);
     error ChunkNotWholePieces(uint256 length);

@@ -33,14 +33,10 @@ class FrontHere:
         link, handover, *listeners = (socket.socket(fileno=os.dup(number)) for number in numbers)
         self.pid = os.getpid()
         self.returncode = 0
-        self._sockets = [link, handover, *listeners]
         self._task = asyncio.create_task(Front(link, handover, listeners).run())
 
     async def wait(self) -> int:
         await self._task
-        # A process that ends closes what it inherited.
-        for one in self._sockets:
-            one.close()
         return self.returncode
 
     def kill(self) -> None:

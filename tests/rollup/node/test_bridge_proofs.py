@@ -95,7 +95,13 @@ def test_proofs_are_handed_in_once_and_in_order_and_the_batches_are_told(
         keep_proof(venue, shelf, 3, 3)
         await bridge.look(sequencer)
         assert (sends, bridge.accepted()) == (["prove", "prove"], 3)
-        assert bridge.describe() == {"sealed": 3, "proved": 3, "trouble": None, "refused": None}
+        assert bridge.describe() == {
+            "sealed": 3,
+            "proved": 3,
+            "trouble": None,
+            "unsealed_since": None,
+            "refused": None,
+        }
 
     with_batches(venue, tmp_path / "node", 3, scene)
 

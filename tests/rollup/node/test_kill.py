@@ -21,7 +21,6 @@ def test_no_acknowledged_order_is_lost_however_often_the_node_is_killed(tmp_path
     assert result["restarted_at"] == sorted(result["restarted_at"])
     assert result["acknowledged"] > 20 * FEW
     assert result["lots_traded"] > 0
-    assert result["batches_not_yet_written"] <= 2
 
 
 @pytest.mark.long

@@ -10,6 +10,7 @@ import pytest
 from rollup.node.effects import Effects
 from rollup.node.engine import Engine
 from rollup.node.leaf_bytes import decode_leaf, encode_leaf
+from rollup.node.sealed_bytes import spelled
 from rollup.node.storage import DataDirectory, JournalRow, Stage, StorageError
 from rollup.node.verified import VerifiedSignatures
 from rollup.schnorr import SepticSchnorr
@@ -95,7 +96,7 @@ def test_a_checkpoint_holds_state_book_batches_and_the_way_back(tmp_path: Path) 
             effects = engine.apply(entry)
             if isinstance(effects, Effects) and effects.sealed is not None:
                 sealed.append(effects.sealed)
-                directory.checkpoints.write(effects.sealed, (effects.sealed.number,) * 8)
+                directory.checkpoints.write(spelled(effects.sealed), (effects.sealed.number,) * 8)
         directory.checkpoints.set_stage(1, Stage.PUBLISHED)
     with DataDirectory(tmp_path) as directory:
         checkpoints = directory.checkpoints
