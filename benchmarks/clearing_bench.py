@@ -102,7 +102,14 @@ def tail_lines(result: dict[str, Any]) -> list[str]:
     if tail is None:
         return []
     causes = ", ".join(f"{count} {cause}" for cause, count in tail["because_of"].items())
-    return [f"slowest {tail['orders']} orders, in {tail['moments']} moments: {causes}"]
+    lines = [f"slowest {tail['orders']} orders, in {tail['moments']} moments: {causes}"]
+    if "disk" in result:
+        disk = result["disk"]
+        lines.append(
+            f"the disk alone, just before: a commit takes {disk['commit_p50_ms']:.2f} ms (median),"
+            f" {disk['commit_p99_ms']:.2f} (99th percentile), {disk['commit_max_ms']:.1f} (slowest)"
+        )
+    return lines
 
 
 def describe_result(result: dict[str, Any]) -> list[str]:

@@ -16,6 +16,7 @@ from random import Random
 from time import perf_counter, time
 from typing import IO, Any, Final
 
+from benchmarks.clearing_disk import disk_figures
 from benchmarks.clearing_tail import explained
 from benchmarks.clearing_workload import CASH, ORDER_TAG, Market, plain
 from benchmarks.prover_bench import run_child
@@ -55,6 +56,7 @@ HISTORY: Final = 1_000_000
 """Trades behind a restart."""
 
 CLOSED_LOOP_SECONDS: Final = 8.0
+DISK_SECONDS: Final = 5.0
 
 HOME: Final = Path(__file__).resolve().parent.parent
 
@@ -365,9 +367,10 @@ def admission_over_http(seed: int, seconds: float = CLOSED_LOOP_SECONDS) -> dict
 
 def acknowledgement(seed: int, rate: float, seconds: float) -> dict[str, Any]:
     """Delay of acknowledgements over HTTP at a given rate of arrivals."""
+    disk = disk_figures(DISK_SECONDS)
     load = _loaded(seed, rate, seconds)
     figures = {f"ack_{name}_ms": load[f"{name}_ms"] for name in ("p50", "p95", "p99", "max")}
-    return figures | {"ack_rate_per_second": rate, "load": load}
+    return figures | {"ack_rate_per_second": rate, "disk": disk, "load": load}
 
 
 def write_history(path: Path, market: Market, state: State, trades: int) -> dict[str, int]:

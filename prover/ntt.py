@@ -4,7 +4,7 @@ matrix        (columns, height)            values at 1, g, g^2, ..
 coefficients  (columns, height)            in bit-reversed order: position p holds coefficient reverse(p)
 extension     (columns, blowup, height)    coset j, row i: the value at shift * w^j * g^i
 
-Long because tables, passes and the slow reference are read side by side.
+The file is long because tables, passes and the slow reference are read side by side.
 """
 
 from __future__ import annotations
