@@ -2,7 +2,8 @@
 
     length (4), kind (1), body
 
-    node ──► process    batch    a closed batch in bytes
+    node ──► process    begin    the node has read what it needs: the checkpoint may be read again
+                        batch    a closed batch in bytes
                         urgent batch    the same, where others wait behind it
                         stage    number (4), how far it has come
                         end      nothing follows
@@ -28,12 +29,13 @@ _NUMBER: Final = Struct(">I")
 class Said(IntEnum):
     """What a message is."""
 
-    BATCH = 1
-    URGENT_BATCH = 2
-    STAGE = 3
-    END = 4
-    DONE = 5
-    FAILED = 6
+    BEGIN = 1
+    BATCH = 2
+    URGENT_BATCH = 3
+    STAGE = 4
+    END = 5
+    DONE = 6
+    FAILED = 7
 
 
 def message(kind: Said, body: bytes = b"") -> bytes:

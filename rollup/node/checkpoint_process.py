@@ -3,7 +3,7 @@
 A thread beside the sequencer's loop would take its interpreter a fifth of the time, and keep it for as long as the
 kernel lets somebody else have the processor.
 
-It reads the checkpoint that is there, hashes it, and waits for batches.
+It loads while the node reads its files; then it reads and hashes the checkpoint, and waits for batches.
 It ends at once when the node does, however that ends: the journal says all that a checkpoint would.
 Until then it holds the node's lock with it, so that no later node reads files which are still being written.
 
@@ -31,10 +31,11 @@ from rollup.node.checkpoint_link import (
     spell_root,
     spelled_stage,
 )
-from rollup.node.checkpoint_writer import CheckpointWriter
+from rollup.node.checkpoint_writer import CheckpointWriter, load_hasher
 from rollup.node.pace import Pace, nothing_waits, something_waits
 from rollup.node.sealed_bytes import SpelledBatch
 from rollup.node.storage import Checkpoints, Stage, StorageError
+from rollup.state_tree import Digest
 
 NODE_IS_GONE: Final = 0
 """Nobody reads this status."""
@@ -68,17 +69,16 @@ def _listen(link: socket.socket, requests: Requests) -> None:
 
 def _serve(link: socket.socket, folder: Path, requests: Requests) -> None:
     """Do what the node asks for, one thing after the other."""
+    load_hasher()
     checkpoints = Checkpoints(folder / "checkpoint.sqlite")
     try:
         writer = CheckpointWriter(checkpoints, folder)
-        loaded = checkpoints.load()
-        root = writer.begin(loaded.state.all_leaves(), loaded.root)
-        del loaded
-        gc.freeze()
-        link.sendall(message(Said.DONE, spell_root(root)))
         while True:
             kind, body = requests.get()
             match kind:
+                case Said.BEGIN:
+                    root = _begun(writer, checkpoints)
+                    link.sendall(message(Said.DONE, spell_root(root)))
                 case Said.BATCH | Said.URGENT_BATCH:
                     pace = Pace(something_waits if kind is Said.URGENT_BATCH else nothing_waits)
                     root = writer.write_down(SpelledBatch.from_bytes(body), pace)
@@ -93,6 +93,14 @@ def _serve(link: socket.socket, folder: Path, requests: Requests) -> None:
                     raise ValueError(f"the node says {kind.name} to the one who writes its checkpoints")
     finally:
         checkpoints.close()
+
+
+def _begun(writer: CheckpointWriter, checkpoints: Checkpoints) -> Digest:
+    """Build the tree of what the checkpoint holds."""
+    loaded = checkpoints.load()
+    root = writer.begin(loaded.state.all_leaves(), loaded.root)
+    gc.freeze()
+    return root
 
 
 def main() -> None:

@@ -47,3 +47,8 @@ class CheckpointWriter:
         self._checkpoints.write(batch, tree.root, pause)
         self._tree = tree
         return tree.root
+
+
+def load_hasher() -> None:
+    """Hash a tree of nothing, so that the first batch does not wait for kernels to be loaded."""
+    StateTree.without_leaves(KernelHasher(POSEIDON16_20))

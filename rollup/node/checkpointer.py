@@ -107,7 +107,7 @@ class ProcessScribe:
         self._turn = asyncio.Lock()
 
     async def launch(self) -> None:
-        """Start the process; it loads, and reads by itself what the checkpoint holds, while the node does."""
+        """Start the process; it loads while the node reads its files."""
         here, there = socket.socketpair()
         inherited = there.fileno(), self._directory.lock_descriptor
         with there:
@@ -127,10 +127,9 @@ class ProcessScribe:
         self._reader, self._writer = await asyncio.open_connection(sock=here)
 
     async def begin(self, leaves: Leaves, expected: Digest | None) -> Digest:
-        """Wait until the process has built its tree."""
+        """Have the process read by itself what the checkpoint holds."""
         del leaves, expected
-        async with self._turn:
-            return spelled_root(await self._answer())
+        return spelled_root(await self._ask(Said.BEGIN, b""))
 
     async def write_down(self, batch: SpelledBatch, *, is_hurried: Callable[[], bool]) -> Digest:
         """Write a batch; its root is returned."""

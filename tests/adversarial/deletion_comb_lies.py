@@ -12,10 +12,11 @@ import numpy as np
 
 from circuits.key_multiples import END as LAST_ENTRY
 from circuits.key_multiples import NAME as KEY_MULTIPLES
+from circuits.keys import NAME as KEYS
 from circuits.poseidon import NAME as POSEIDON
 from circuits.signature import APART, BLOCK, END
 from circuits.signature import NAME as SIGNATURES
-from prover.curve import formulas
+from prover.curve import formulas, packed
 from prover.curve.comb import CHALLENGE_PARTS, STEPS, fixed_points
 from prover.curve.formulas import DEGREE, Element
 from prover.curve.septic import GENERATOR, Point, double, negate_point
@@ -177,6 +178,31 @@ def _same_entry(ground: Ground) -> Ground:
     write("x", row + 1, formulas.sum_x(FREE, x, x))
     write("y", row + 1, formulas.sum_y(FREE, x, y, _element(element("x", row + 1))))
     return draft.ground
+
+
+def _off_the_curve(coefficient: int) -> Forge:
+    """A key whose y is a root of what the curve says and some number in one coefficient."""
+
+    def forge(ground: Ground) -> Ground | None:
+        draft = Draft(ground)
+        y = _element([int(draft.column(f"key y {i}")[0]) for i in range(DEGREE)])
+        for step in range(1, LATE):
+            moved = list(packed.unpack(packed.canonical(packed.multiply(packed.pack(y), packed.pack(y)))))
+            moved[coefficient] = (moved[coefficient] + step) % PRIME
+            root = packed.square_root(packed.pack(_element(moved)))
+            if root is not None:
+                for i, value in enumerate(packed.unpack(packed.canonical(root))):
+                    draft.column(f"key y {i}")[0] = value
+                return draft.ground
+        return None
+
+    return forge
+
+
+for _coefficient in range(DEGREE):
+    accepted_without(
+        KEYS, f"the key is on the curve, coefficient {_coefficient}", "a key that is no point of the curve"
+    )(_off_the_curve(_coefficient))
 
 
 def _rows_of(ground: Ground, blocks: int) -> list[int] | None:

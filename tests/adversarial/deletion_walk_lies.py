@@ -5,15 +5,20 @@ Registered beside the others (`deletion_lies`), and checked as they are.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 from circuits.walk_columns import SLOPE_OFFSET, WALK_CONSTANTS
+from circuits.walk_rows import Walked
+from circuits.walk_trace import fill
 from circuits.walks import NAME as WALKS
-from prover.field.koalabear import PRIME
+from prover.field.koalabear import PRIME, decode
+from rollup.state import Position
 from tests.adversarial.deletion_lies import TOTALS, Draft, accepted_without, set_and_repaired
 from tests.adversarial.deletions import Ground
+from tests.circuits.walking import Walk, group, rows_of
 
 LIMB: Final = 1 << 16
 SLOPE, VALUE, SLACK = "slope byte", "value byte", "slack limb"
@@ -102,3 +107,61 @@ def _ended_by_less_than_nothing(ground: Ground) -> Ground | None:
     values |= {f"{SLOPE} 3": SLOPE_OFFSET >> 24, "inverse": 0}
     free = ("lots byte", "old lots", "option", SLACK, "carry", "sum", *TOTALS)
     return set_and_repaired(draft.ground, TERMS_ONCE, row, values, free)
+
+
+@accepted_without(
+    WALKS, "no position takes the edit of a settlement", "a settlement that edits a position on its way"
+)
+def _edited_while_settling(ground: Ground) -> Ground | None:
+    draft = Draft(ground)
+    takes = draft.column("is position") * draft.column("settles") * (draft.column("edit lots") == 0)
+    for row in np.flatnonzero(takes * (draft.column("group") == draft.column("edit group"))).tolist():
+        last = row + int(np.flatnonzero(draft.column("is last")[row:])[0])
+        before = np.flatnonzero(draft.column("is last")[:row])
+        first = int(before[-1]) + 1 if before.size else int(np.flatnonzero(draft.column("is start"))[0])
+        draft.column("takes edit")[row] = 1
+        draft.column("edit option")[first : last + 1] = draft.column("option")[row]
+        draft.column("edits")[row + 1 : last + 1] += 1
+        return draft.ground
+    return None
+
+
+AT_NOTHING: Final = (
+    *((255 << 24, 255 << 16), (1 << 24, 128 << 16), (1 << 16, 2 << 16)),
+    *((255 << 16, -130), (1 << 16, -130)),
+    *((0, -255 << 16), (0, -130 << 16), (0, 255), (0, 5)),
+)
+"""Strikes' values and lots of puts, bought and sold alike.
+
+At a price of zero their payoffs leave in the sums what a requirement of nothing would, of limbs that add up to zero and
+a top limb that is in its range.
+"""
+TOP_LIMB: Final = 254
+STARTED_ONCE: Final = "the send number 19 on bus fourteen bits happens once or not at all"
+
+
+@accepted_without(
+    WALKS, STARTED_ONCE, "a settlement that nobody asked for, with a limb looked up minus one time"
+)
+def _started_less_than_never(ground: Ground) -> Ground | None:
+    listed = group(6, 1, 1, range(1, len(AT_NOTHING) + 1), price=0)
+    puts = [one for one in listed.series if one & 1]
+    held = tuple(Position(one, lots) for one, (_, lots) in zip(puts, AT_NOTHING, strict=True))
+    rows = rows_of([Walk(held, settles=1, settled_group=6)], {6: listed})
+    values = rows.terms.values.copy()
+    values[np.searchsorted(rows.terms.series, puts)] = [value for value, _ in AT_NOTHING]
+    walked = Walked.of(replace(rows, terms=replace(rows.terms, values=values)))
+    trace = decode(fill(walked, (walked.height - 1).bit_length())).astype(np.int64)
+    # The walk's last row is the table's: it ends, and starts minus one time.
+    draft = Draft(replace(ground, trace=np.roll(trace, trace.shape[1] - walked.height, axis=1)))
+    end = trace.shape[1] - 1
+    for row in range(end - len(AT_NOTHING), end):
+        # Strikes of nothing are above a price of nothing, too.
+        draft.column("is above")[row] = 1
+        draft.column("psi")[row] = 1 if 0 < draft.column("lots")[row] < PRIME // 2 else -1
+        draft.column("rest")[row] = (draft.column("rest")[row - 1] - draft.column("lots")[row]) % PRIME
+    draft.column("rest")[end] = draft.column("rest")[end - 1]
+    _write(draft, SLOPE, end, 8, SLOPE_OFFSET)
+    stands = {"is start": -1, "is last": 0, "inverse": TOP_LIMB}
+    free = ("lots byte", "old lots", "option", "carry", *TOTALS)
+    return set_and_repaired(draft.ground, STARTED_ONCE, end, stands, free)

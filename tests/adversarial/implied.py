@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Final
 
 from prover.air.expression import Cell, CellKind, Expression, Operation
@@ -62,6 +62,15 @@ def _multiplied(left: Polynomial, right: Polynomial) -> Polynomial:
 
 
 def _polynomial(node: Expression, shift: int) -> Polynomial:
+    known = _multiplied_out(node, shift)
+    if known is None:
+        raise TooLongError
+    return known
+
+
+@cache
+def _multiplied_out(node: Expression, shift: int) -> Polynomial | None:
+    """Of every part once: what is mixed round after round has more paths than can be walked."""
     match node.operation:
         case Operation.CONSTANT:
             constant = node.constant_value or 0
@@ -69,12 +78,17 @@ def _polynomial(node: Expression, shift: int) -> Polynomial:
         case Operation.CELL:
             assert isinstance(node.payload, Cell)
             if node.payload.kind is not CellKind.MAIN:
-                raise TooLongError
+                return None
             return {((node.payload.index, node.payload.row_offset + shift),): 1}
-    left, right = (_polynomial(source, shift) for source in node.sources)
-    if node.operation is Operation.MULTIPLY:
+    left, right = (_multiplied_out(source, shift) for source in node.sources)
+    if left is None or right is None:
+        return None
+    if node.operation is not Operation.MULTIPLY:
+        return _added(left, right, -1 if node.operation is Operation.SUBTRACT else 1)
+    try:
         return _multiplied(left, right)
-    return _added(left, right, -1 if node.operation is Operation.SUBTRACT else 1)
+    except TooLongError:
+        return None
 
 
 def factors_of(node: Expression, shift: int = 0) -> Factors:

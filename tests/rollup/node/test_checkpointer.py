@@ -178,7 +178,9 @@ def started(directory: DataDirectory) -> tuple[subprocess.Popen[bytes], socket.s
             str(inherited[0]),
             str(directory.path),
         ]
-        return subprocess.Popen(command, pass_fds=inherited, cwd=HOME), here
+        process = subprocess.Popen(command, pass_fds=inherited, cwd=HOME)
+    here.sendall(message(Said.BEGIN))
+    return process, here
 
 
 def test_it_ends_with_its_node_and_holds_the_lock_until_then(tmp_path: Path) -> None:
