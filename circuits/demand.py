@@ -18,6 +18,7 @@ from prover.air.expression import Cell, CellKind
 from prover.air.table import Table
 from prover.air.tape import Sources, Tape
 from prover.field.koalabear import Montgomery, encode
+from prover.field.threads import run_each
 
 _MIXERS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F)
 """Odd 64-bit constants with well spread bits: the fractions of the golden ratio and of a prime of xxHash."""
@@ -49,12 +50,11 @@ def _messages(
     interaction: Interaction,
     sources: Sources,
     publics: Mapping[Cell, int | tuple[int, int, int, int, int]],
-    threads: int,
 ) -> Montgomery:
     """The message on every row where it happens, (arity, n)."""
     tape = _tape_of(interaction)
     values = np.empty((tape.planes, sources.height), np.uint32)
-    tape.run(sources, publics, values, threads=threads)
+    tape.run(sources, publics, values, threads=1)
     return values
 
 
@@ -107,15 +107,26 @@ def write_counts(
     asked: dict[Bus, list[Keys]] = {bus: [] for bus in providers}
     sources = [_sources_of(*parts) for parts in zip(tables, traces, preprocessed, strict=True)]
     one = encode(np.array([1], dtype=np.int64))[0]
-    for position, table in enumerate(tables):
-        for interaction in table.interactions:
-            if interaction.direction is Direction.SEND and interaction.bus in asked:
-                values = _messages(interaction, sources[position], publics, threads)
-                happens = values[-1] == one
-                asked[interaction.bus].append(_keys_of(values[:-1, happens]))
-    for bus, ends in providers.items():
+
+    def ask(sent: tuple[int, Interaction]) -> None:
+        position, interaction = sent
+        values = _messages(interaction, sources[position], publics)
+        happens = values[-1] == one
+        asked[interaction.bus].append(_keys_of(values[:-1, happens]))
+
+    def answer(bus: Bus) -> None:
         keys = np.concatenate([np.zeros(0, np.uint64), *asked[bus]])
-        _count(ends, keys, traces, sources, publics, threads)
+        _count(providers[bus], keys, traces, sources, publics)
+
+    # In any order: what is counted does not depend on it.
+    sends = [
+        (position, interaction)
+        for position, table in enumerate(tables)
+        for interaction in table.interactions
+        if interaction.direction is Direction.SEND and interaction.bus in asked
+    ]
+    run_each(threads, sends, ask)
+    run_each(threads, providers, answer)
 
 
 def _count(
@@ -124,13 +135,12 @@ def _count(
     traces: Sequence[Montgomery],
     sources: Sequence[Sources],
     publics: Mapping[Cell, int | tuple[int, int, int, int, int]],
-    threads: int,
 ) -> None:
     """Share what is asked on one bus among its providers: each message goes to the first row that has it."""
     keys, counts = np.unique(asked, return_counts=True)
     is_taken = np.zeros(len(keys), bool)
     for end in ends:
-        values = _messages(end.interaction, sources[end.table], publics, threads)
+        values = _messages(end.interaction, sources[end.table], publics)
         provided, first_rows = np.unique(_keys_of(values[:-1]), return_index=True)
         places = np.searchsorted(provided, keys)
         places[places == len(provided)] = 0

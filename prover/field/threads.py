@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
+from typing import TypeVar
+
+Item = TypeVar("Item")
 
 
 def default_threads() -> int:
@@ -50,3 +53,17 @@ def run_slices(threads: int, length: int, work: Callable[[int, int], None], *, m
         failures = [failure for other in others if (failure := other.exception()) is not None]
     if failures:
         raise failures[0]
+
+
+def run_each(threads: int, items: Iterable[Item], work: Callable[[Item], None]) -> None:
+    """Call work(item) for every item: each thread takes the next one as soon as it is free.
+
+    `work` must not use threads of its own, as with run_slices.
+    """
+    waiting = iter(list(items))
+
+    def take(_start: int, _stop: int) -> None:
+        for item in waiting:
+            work(item)
+
+    run_slices(threads, threads, take, multiple=1)

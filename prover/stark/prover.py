@@ -13,7 +13,7 @@ from prover.air.table import Scope
 from prover.air.tape import Sources
 from prover.errors import ProofRefused
 from prover.field.koalabear import GENERATOR, PRIME, Montgomery, decode, encode, inverse, power, root_of_unity
-from prover.field.threads import default_threads, run_slices
+from prover.field.threads import default_threads, run_each
 from prover.fri.prover import (
     FoldedWord,
     WeighedColumns,
@@ -264,14 +264,12 @@ class Proving:
         trees = [self.commitments[phase.name].tree for phase in self.shape.phases]
         trees += [word.tree for word in words]
         opened: list[list[Opening]] = [[] for _ in trees]
-        waiting = iter(range(len(trees)))
 
-        def open_trees(_start: int, _stop: int) -> None:
-            for place in waiting:
-                size = 1 << trees[place].shape.log_size
-                opened[place] = trees[place].open_many([position % size for position in self.positions])
+        def open_tree(place: int) -> None:
+            size = 1 << trees[place].shape.log_size
+            opened[place] = trees[place].open_many([position % size for position in self.positions])
 
-        run_slices(self.threads, self.threads, open_trees, multiple=1)
+        run_each(self.threads, range(len(trees)), open_tree)
         phases = len(self.shape.phases)
         openings = zip(*opened, strict=True)
         found = [tuple(TreeOpening(one.rows, one.path) for one in query) for query in openings]

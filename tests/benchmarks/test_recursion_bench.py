@@ -80,6 +80,6 @@ def test_the_table_of_steps_has_rows_columns_seconds_and_bytes() -> None:
     with_gas = describe_result(result | TABLE.figures(64))
     assert [line for line in with_gas if line not in lines] == [
         "  gas              6,000,000 to prove, 400,000 for the data, 100,000 a trade (123,438 by EIP-7976)",
-        "                   6,200,000 to prove four batches, 2,000,000 to leave",
+        "                   6,200,000 to prove four batches, then 30,469 a trade; 2,000,000 to leave",
         "  embedded chain   2.50 s to verify the terminal proof",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import sys
@@ -38,6 +39,10 @@ from rollup.schnorr import challenge_elements, challenge_number
 from tests.circuits import signed as specimen
 
 ONE = int(encode([1])[0])
+
+LONG = os.environ.get("CLEARING_LONG_TESTS") == "1"
+KINDS_OF_ROWS = (range(STEPS), [END], *(([0], [6, 7], [STEPS - 1]) if LONG else ()))
+"""Where a cell is changed: at any step, at the end; at steps of their own where there is time."""
 
 
 @pytest.mark.parametrize(("count", "keys"), [(1, 1), (3, 2), (4, 4)])
@@ -78,7 +83,7 @@ def test_every_column_of_every_row_kind_is_bound_alone() -> None:
     (claim,) = specimen.signed(1, 1)
     honest = specimen.witness((claim,) * 128, 1).by_table
     generator = random.Random("cells")
-    for rows in (range(STEPS), [0], [6, 7], [STEPS - 1], [END]):
+    for rows in KINDS_OF_ROWS:
         trace = honest[signature.NAME].copy()
         for column in range(signature.COLUMNS):
             row = column * BLOCK + generator.choice(rows)

@@ -17,6 +17,7 @@ from benchmarks.gas import README
 from prover.hash.poseidon import POSEIDON16_20
 from rollup.batch import Batch, BatchOutcome, apply_batch
 from rollup.binding import packed
+from rollup.commands import keystore
 from rollup.commands.keystore import Keystore
 from rollup.node.ethereum import Ethereum
 from rollup.outcome import Transaction
@@ -102,8 +103,11 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> tuple[RealHouse, Path]
     """A clearing house, and the wallets of two depositors and of somebody without ether."""
     house, folder = RealHouse(), tmp_path_factory.mktemp("desk")
     keys = [house.tester.backend.account_keys[place].to_bytes() for place in (2, 3)]
-    for name, key in zip(("alice", "bob", "poor"), (*keys, bytes([7] * 32)), strict=True):
-        Keystore(folder).add_wallet(name, key, PASSWORD)
+    with pytest.MonkeyPatch.context() as patched:
+        # These tests open a wallet thirty times; what guards real ones takes half a second.
+        patched.setattr(keystore, "SCRYPT_WORK", 1 << 12)
+        for name, key in zip(("alice", "bob", "poor"), (*keys, bytes([7] * 32)), strict=True):
+            Keystore(folder).add_wallet(name, key, PASSWORD)
     return house, folder
 
 

@@ -185,7 +185,7 @@ def _refused_anew(desk: Desk, tmp_path: Path, *options: str) -> str:
     [
         (["--deploy"], "--deploy needs --l1-rpc"),
         (["--contract", "0x" + "11" * 20], "--contract needs --l1-rpc"),
-        (["--l1-rpc", "ws://x", "--deploy"], "is not a JSON-RPC address"),
+        (["--l1-rpc", "ws://x", "--deploy"], "does not hold the address of an Ethereum node"),
         (["--l1-rpc", "http://name:secret@127.0.0.1:9/key", "--deploy"], "no Ethereum node answers at http://127.0.0.1:9"),
         (["--port", "65536"], "65536 is not in the range"),
         (["--batch-time", "soon"], "'soon' is not a time"),

@@ -14,7 +14,7 @@ from tests.verifier_contracts.vault_bench import DAY, DOLLAR, SETTINGS, House, P
 
 LONG = os.environ.get("CLEARING_LONG_TESTS") == "1"
 STEPS = 600 if LONG else 80
-SEEDS = range(20 if LONG else 2)
+SEEDS = range(20 if LONG else 1)
 
 
 @dataclass

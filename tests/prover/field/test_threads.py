@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prover.field.threads import default_threads, run_slices, slice_bounds
+from prover.field.threads import default_threads, run_each, run_slices, slice_bounds
 
 
 @given(st.integers(1, 9), st.integers(0, 1000), st.integers(1, 64))
@@ -58,3 +58,19 @@ def test_the_default_is_the_number_of_cores_this_process_may_use(monkeypatch: py
     monkeypatch.delattr(os, "sched_getaffinity")
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert default_threads() == 1
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_every_item_is_worked_on_once(threads: int) -> None:
+    done: list[int] = []
+    run_each(threads, range(40), done.append)
+    assert sorted(done) == list(range(40))
+
+
+def test_what_an_item_raises_is_raised_here() -> None:
+    def work(item: int) -> None:
+        if item == 7:
+            raise KeyError(item)
+
+    with pytest.raises(KeyError, match="7"):
+        run_each(2, range(40), work)

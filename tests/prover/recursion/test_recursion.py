@@ -39,7 +39,9 @@ from tests.prover.recursion.small import (
 )
 from tests.prover.stark.test_recording import PARTS, altered
 
-NAMES = ["two-heights", "shuffle", "memory"]
+NAMES = [pytest.param("two-heights", marks=pytest.mark.long), "shuffle", "memory"]
+"""The first one's tables take longest to look through; the tests below prove and forge it."""
+
 CHAIN = "poseidon-chain"
 
 
