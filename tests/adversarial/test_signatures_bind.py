@@ -435,6 +435,7 @@ def test_the_key_that_is_hashed_is_the_one_whose_multiples_are_added() -> None:
 # ------------------------------------------------------------------------------------------------------- coverage
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", [keys.NAME, poseidon.NAME, signed_messages.NAME])
 def test_every_column_of_the_other_tables_is_bound_alone(name: str) -> None:
     """Each column is changed in a row of its own, three rows apart, so that what breaks nearby is its doing."""

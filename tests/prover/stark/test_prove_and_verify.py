@@ -66,7 +66,7 @@ def test_the_threads_that_prove_do_not_change_a_byte(log_size: int) -> None:
         assert others == [first, first]
 
 
-@pytest.mark.parametrize("preset", ["test-keccak", "test-poseidon"])
+@pytest.mark.parametrize("preset", [pytest.param("test-keccak", marks=pytest.mark.long), "test-poseidon"])
 def test_commitments_that_hold_no_extension_do_not_change_a_byte(
     preset: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
