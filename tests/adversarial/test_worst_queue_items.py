@@ -17,7 +17,7 @@ from rollup.state import Account, Position, State
 from rollup.state_hash import KernelHasher
 from rollup.state_tree import StateTree
 from rollup.transactions import Deposit, ForcedWithdrawal, ListSeries
-from rollup.units import MAX_POSITIONS, MAX_SERIES, Time
+from rollup.units import MAX_POSITIONS, MAX_SERIES, GroupId, OptionKind, Ticks, Time
 from tests.circuits.story import Chapter
 from tests.circuits.whole_batches import wrong_with
 from tests.rollup.workbench import DEPLOYMENT, make
@@ -35,7 +35,10 @@ def crowd(accounts: int, groups: int, series: int, *, is_fixed: bool) -> State:
             number,
             1,
             *terms,
-            tuple(series_id(number, 1 + place // 2, place % 2) for place in range(series)),  # type: ignore[arg-type]
+            tuple(
+                series_id(GroupId(number), Ticks(1 + place // 2), OptionKind(place % 2))
+                for place in range(series)
+            ),
             7 if is_fixed else None,
         )
         for number in range(groups)

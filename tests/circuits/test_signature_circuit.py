@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import subprocess
 import sys
@@ -37,10 +36,10 @@ from prover.stark.proving_key import make_proving_key
 from prover.stark.verify import verify_messages
 from rollup.schnorr import challenge_elements, challenge_number
 from tests.circuits import signed as specimen
+from tests.conftest import LONG
 
 ONE = int(encode([1])[0])
 
-LONG = os.environ.get("CLEARING_LONG_TESTS") == "1"
 KINDS_OF_ROWS = (range(STEPS), [END], *(([0], [6, 7], [STEPS - 1]) if LONG else ()))
 """Where a cell is changed: at any step, at the end; at steps of their own where there is time."""
 

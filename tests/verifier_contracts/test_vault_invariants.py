@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,9 +9,9 @@ from typing import Any
 import pytest
 
 from rollup.codec import QueuedItem
+from tests.conftest import LONG
 from tests.verifier_contracts.vault_bench import DAY, DOLLAR, SETTINGS, House, Prepared, read_queued
 
-LONG = os.environ.get("CLEARING_LONG_TESTS") == "1"
 STEPS = 600 if LONG else 80
 SEEDS = range(20 if LONG else 1)
 
