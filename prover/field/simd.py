@@ -403,9 +403,6 @@ join_high = _choose("join_high", _operation(emit.join_high, u32x16, u64x8, u64x8
 # --- plain words: wrapping arithmetic and bits ------------------------------------------------------------------------
 
 add32 = _choose("add32", _lanewise(emit.method("add"), 2))
-subtract32 = _choose("subtract32", _lanewise(emit.method("sub"), 2))
-multiply32 = _choose("multiply32", _lanewise(emit.method("mul"), 2))
-minimum32 = _choose("minimum32", _lanewise(emit.minimum, 2))
 and32 = _choose("and32", _lanewise(emit.method("and_"), 2))
 or32 = _choose("or32", _lanewise(emit.method("or_"), 2))
 xor32 = _choose("xor32", _lanewise(emit.method("xor"), 2))
@@ -427,8 +424,6 @@ multiply_low_words = _choose("multiply_low_words", _operation(emit.multiply_even
 """The 64-bit products of the lanes' low 32 bits."""
 minimum64 = _choose("minimum64", _operation(emit.minimum, *_BINARY64))
 and64 = _choose("and64", _operation(emit.method("and_"), *_BINARY64))
-and_not64 = _choose("and_not64", _operation(emit.and_not, *_BINARY64))
-"""and_not64(mask, value): the bits of value where the mask has none."""
 or64 = _choose("or64", _operation(emit.method("or_"), *_BINARY64))
 xor64 = _choose("xor64", _operation(emit.method("xor"), *_BINARY64))
 shift_left64 = _choose(

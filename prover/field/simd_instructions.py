@@ -196,11 +196,6 @@ def fold64(builder: Any, accumulator: Any) -> Any:
 # --- the rest ---------------------------------------------------------------------------------------------------------
 
 
-def and_not(builder: Any, mask: Any, value: Any) -> Any:
-    """The bits of the value that the mask lacks."""
-    return builder.and_(builder.not_(mask), value)
-
-
 def shift(direction: str, llvm_type: Any) -> Emit:
     """Shift all lanes by one count."""
 

@@ -207,18 +207,6 @@ def add32(left: Lanes32, right: Lanes32) -> Lanes32:
     return left + right
 
 
-def subtract32(left: Lanes32, right: Lanes32) -> Lanes32:
-    return left - right
-
-
-def multiply32(left: Lanes32, right: Lanes32) -> Lanes32:
-    return left * right
-
-
-def minimum32(left: Lanes32, right: Lanes32) -> Lanes32:
-    return np.minimum(left, right)
-
-
 def and32(left: Lanes32, right: Lanes32) -> Lanes32:
     return left & right
 
@@ -269,10 +257,6 @@ def minimum64(left: Lanes64, right: Lanes64) -> Lanes64:
 
 def and64(left: Lanes64, right: Lanes64) -> Lanes64:
     return left & right
-
-
-def and_not64(mask: Lanes64, value: Lanes64) -> Lanes64:
-    return ~mask & value
 
 
 def or64(left: Lanes64, right: Lanes64) -> Lanes64:

@@ -11,9 +11,6 @@ from struct import pack
 from prover.field.koalabear import PRIME
 from prover.hash.domain import HashKind, SuiteId
 
-PREFIX_BYTES = 8
-"""One lane of the permutation, so that elements start on a lane."""
-
 
 def keccak_prefix(kind: HashKind, level_or_label: int, length: int) -> bytes:
     """What tells this preimage from those of other uses."""

@@ -208,7 +208,7 @@ def _venue(reach: Reach, folder: Path, values: dict[str, Any]) -> tuple[Venue, H
             raise click.UsageError("--contract needs --l1-rpc: the embedded chain begins with its own")
         if house is not None:
             _insist_on_contract(reach, house)
-        chain, house = _embedded(folder, path, house)
+        chain, house = _embedded(folder, path, house, values)
         return Venue(chain, insist_on_house(chain, house), chain.account(SEQUENCER), house.genesis()), house
     if house is not None and house.is_embedded:
         raise BadInput(f"{reach.data_dir} has a chain of its own; --l1-rpc needs another --data-dir")
@@ -226,9 +226,12 @@ def _insist_on_contract(reach: Reach, house: House) -> None:
         raise BadInput(f"{reach.data_dir} serves the clearing house {house.contract}, not {reach.contract}")
 
 
-def _embedded(folder: Path, path: Path, house: House | None) -> tuple[Any, House]:
+def _embedded(folder: Path, path: Path, house: House | None, values: dict[str, Any]) -> tuple[Any, House]:
     """The chain of this data directory; a deployment that was cut off is begun again, as nobody has seen it."""
+    import asyncio
+
     from rollup.node.ethereum import EmbeddedChain
+    from rollup.node.fronts import insist_on_port
     from rollup.node.practice_market import HEAD_START_SECONDS, begin_practice
 
     file, unfinished = folder / "chain.sqlite", folder / UNFINISHED
@@ -243,6 +246,9 @@ def _embedded(folder: Path, path: Path, house: House | None) -> tuple[Any, House
     if house is not None:
         unfinished.unlink(missing_ok=True)
         return EmbeddedChain(file), house
+    # Half a minute of deploying would be for nothing.
+    for host, port in ((values["host"], values["port"]), ("127.0.0.1", values["chain_port"])):
+        asyncio.run(insist_on_port(host, port))
     say("first start: putting a practice clearing house on a chain of its own")
     unfinished.touch(mode=0o600)
     today = int(time())

@@ -359,6 +359,15 @@ def _refuse(link: Link, request: int, reason: Reason, detail: str = "") -> None:
     link.say(FrameKind.ANSWER, ANSWER.pack(request, status) + json.dumps(body).encode())
 
 
+async def insist_on_port(host: str, port: int) -> None:
+    """Say in one line that a port cannot be had, before anything is begun that takes long."""
+    try:
+        for listener in await _bound(host, port):
+            listener.close()
+    except OSError as error:
+        raise listen_error(host, port, error) from error
+
+
 async def _bound(host: str, port: int) -> list[socket.socket]:
     """Sockets bound to every address of a host, as asyncio would bind them."""
     loop = asyncio.get_running_loop()

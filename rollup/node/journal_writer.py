@@ -9,6 +9,8 @@ Then the log is written from its beginning again, into blocks that the file alre
 A quick disk is waited for in the loop: whoever comes meanwhile is read together afterwards.
 Handing rows to a thread and hearing from it costs 0.2 ms of the interpreter and as much waiting for it.
 A slow disk is waited for in a thread, so that the loop takes orders and answers readers meanwhile.
+How slow it is can only be seen from the loop: what a commit takes in a thread is mostly the wait for the interpreter.
+So the loop looks again after some commits.
 """
 
 from __future__ import annotations
@@ -22,11 +24,14 @@ from typing import Final
 from rollup.node.metrics import Metrics
 from rollup.node.storage import Journal, JournalRow
 
-QUICK_SECONDS: Final = 0.001
+QUICK_SECONDS: Final = 0.002
 """What a commit may take in the mean for the loop to wait for it."""
 
 WEIGHT: Final = 0.1
 """Of the newest commit in that mean."""
+
+COMMITS_ASIDE: Final = 128
+"""Commits in a thread before the loop looks again: a blink where the disk is quick by then, 1 % where it is not."""
 
 
 class JournalWriter:
@@ -34,7 +39,9 @@ class JournalWriter:
 
     def __init__(self, journal: Journal, metrics: Metrics) -> None:
         self.commit_seconds = 0.0
-        """What commits have taken of late."""
+        """What commits that the loop waited for have taken of late."""
+        self.commits_aside = 0
+        """So many follow in the thread."""
         self._journal = journal
         self._metrics = metrics
         self._writing = ThreadPoolExecutor(1, "journal")
@@ -51,18 +58,23 @@ class JournalWriter:
             await loop.run_in_executor(self._writing, self._journal.begin_again)
             self._metrics.timing("fold", perf_counter() - began)
         began = perf_counter()
-        if self.commit_seconds <= QUICK_SECONDS:
-            self._append(rows)
+        if self.commits_aside:
+            self.commits_aside -= 1
+            await loop.run_in_executor(self._writing, self._journal.append, rows)
         else:
-            await loop.run_in_executor(self._writing, self._append, rows)
+            self._journal.append(rows)
+            self._judge(perf_counter() - began)
         self._metrics.timing("journal_commit", perf_counter() - began)
         if self._journal.is_long and self._fold is None:
             self._fold = loop.run_in_executor(self._folding, self._journal.fold)
 
-    def _append(self, rows: Sequence[JournalRow]) -> None:
-        began = perf_counter()
-        self._journal.append(rows)
-        self.commit_seconds += WEIGHT * (perf_counter() - began - self.commit_seconds)
+    def _judge(self, seconds: float) -> None:
+        """Turn to the thread where the disk is slow."""
+        self.commit_seconds += WEIGHT * (seconds - self.commit_seconds)
+        if self.commit_seconds > QUICK_SECONDS:
+            self.commits_aside = COMMITS_ASIDE
+            # The next look decides anew, whatever this one was.
+            self.commit_seconds = QUICK_SECONDS / 2
 
     def shutdown(self) -> None:
         """Wait for the threads to end."""

@@ -65,7 +65,7 @@ def test_what_is_not_there_is_one_line(desk: Desk, tmp_path: Path) -> None:
 def test_a_file_that_is_no_proof_is_refused(desk: Desk, tmp_path: Path) -> None:
     path = tmp_path / "no.proof"
     path.write_bytes(b"not a proof")
-    assert "not a proof file" in desk.refused("verify", str(path), code=1)
+    assert "not a proof file" in desk.refused("verify", str(path), code=2)
 
 
 def test_a_batch_is_proved_and_its_proof_verified_against_what_is_meant(desk: Desk, tmp_path: Path) -> None:

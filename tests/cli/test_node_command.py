@@ -81,6 +81,18 @@ def served_elsewhere(path: Path) -> Iterator[tuple[str, EmbeddedChain]]:
         chain.close()
 
 
+@pytest.mark.parametrize("option", ["--port", "--chain-port"])
+def test_a_first_start_whose_port_is_taken_deploys_nothing(desk: Desk, option: str) -> None:
+    other = "--port" if option == "--chain-port" else "--chain-port"
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        said = desk.refused("node", other, "0", option, port, code=2)
+    assert said == f"cannot listen on 127.0.0.1:{port}: Address already in use"
+    assert not (desk.data_dir / "node" / "chain.sqlite").exists()
+
+
 def test_a_first_start_deploys_and_lists_and_a_later_one_finds_it_again(desk: Desk) -> None:
     first = run_until_served(desk, "--json")
     assert first.code == 0, first.err

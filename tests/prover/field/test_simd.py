@@ -132,7 +132,7 @@ def test_a_word_below_twice_the_prime_is_reduced() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["add32", "subtract32", "multiply32", "minimum32", "and32", "or32", "xor32", "byte_swap32", "select32"],
+    ["add32", "and32", "or32", "xor32", "byte_swap32", "select32"],
 )
 def test_operations_on_words_of_32_bits_are_those_of_the_twins(name: str) -> None:
     count = {"byte_swap32": 1, "select32": 3}.get(name, 2)
@@ -147,7 +147,7 @@ def test_operations_on_words_of_32_bits_are_those_of_the_twins(name: str) -> Non
     "name",
     [
         *("add64", "subtract64", "minimum64", "and64", "or64", "xor64"),
-        *("and_not64", "multiply_low_words", "byte_swap64", "fold64"),
+        *("multiply_low_words", "byte_swap64", "fold64"),
     ],
 )
 def test_operations_on_words_of_64_bits_are_those_of_the_twins(name: str) -> None:

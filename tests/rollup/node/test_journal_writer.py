@@ -10,7 +10,7 @@ from threading import current_thread, main_thread
 
 import pytest
 
-from rollup.node.journal_writer import QUICK_SECONDS, JournalWriter
+from rollup.node.journal_writer import COMMITS_ASIDE, QUICK_SECONDS, JournalWriter
 from rollup.node.log_space import LOG_BYTES, lengthen
 from rollup.node.metrics import Metrics
 from rollup.node.storage import FOLDED_PAGES, DataDirectory, Journal, JournalRow
@@ -62,18 +62,22 @@ def test_only_a_quick_disk_is_waited_for_in_the_loop(tmp_path: Path, monkeypatch
     monkeypatch.setattr(Journal, "append", append)
 
     async def write(writer: JournalWriter) -> None:
-        writer.commit_seconds = 0.0
+        writer.commit_seconds = -100.0
         await writer.write(rows(1, 1))
         writer.commit_seconds = 100 * QUICK_SECONDS
         await writer.write(rows(2, 1))
-        # It is believed to be quick again when it has been for a while.
-        assert QUICK_SECONDS < writer.commit_seconds < 100 * QUICK_SECONDS
+        # One look was enough; the next one comes after many commits, and may find it quick.
+        assert writer.commits_aside == COMMITS_ASIDE
+        writer.commits_aside = 1
+        await writer.write(rows(3, 1))
+        assert writer.commit_seconds < QUICK_SECONDS
+        await writer.write(rows(4, 1))
         writer.shutdown()
 
     with DataDirectory(tmp_path) as directory:
         asyncio.run(write(JournalWriter(directory.journal, Metrics())))
-        assert directory.journal.last_sequence() == 2
-    assert written_in == [True, False]
+        assert directory.journal.last_sequence() == 4
+    assert written_in == [True, True, False, True]
 
 
 def test_zeros_behind_a_log_say_nothing(tmp_path: Path) -> None:
