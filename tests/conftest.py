@@ -43,6 +43,29 @@ LONGEST_FIRST = (
 )
 """Files are shared out whole, so a long one that begins last keeps one process busy while the others wait."""
 
+UNMEASURED = (
+    "adversarial",
+    "benchmarks/test_examples.py",
+    "circuits/test_extreme_batches.py",
+    "circuits/test_queue_items.py",
+    "circuits/test_random_histories.py",
+    "circuits/test_signature_circuit.py",
+    "circuits/test_sponge_calls.py",
+    "prover/field/test_simd.py",
+    "prover/recursion/test_recursion.py",
+    "rollup/node/test_kill.py",
+    "rollup/test_histories.py",
+    "verifier_contracts/test_batch_data.py",
+    "verifier_contracts/test_claims.py",
+    "verifier_contracts/test_exit_last_coin.py",
+    "verifier_contracts/test_gas.py",
+    "verifier_contracts/test_governance.py",
+    "verifier_contracts/test_proving.py",
+    "verifier_contracts/test_stark_verifier_weakened.py",
+    "verifier_contracts/test_vault_invariants.py",
+)
+"""Files and folders whose lines others cover: they run without the tracer, which doubles what they take."""
+
 # The first call of a kernel compiles it, so no deadline can be right.
 # The default profile draws the same examples every time: a gate must not fail by chance on another's change.
 settings.register_profile("gate", deadline=None, max_examples=50, derandomize=True, database=None)
@@ -66,6 +89,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Begin with the longest files, and leave long tests out of a short run: those are shown as `deselected`."""
     places = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: places.get(item.path, len(places)))
+    unmeasured = [ROOT / "tests" / name for name in UNMEASURED]
+    for item in items:
+        if any(item.path.is_relative_to(path) for path in unmeasured):
+            item.add_marker(pytest.mark.no_cover)
     if LONG:
         return
     long = [item for item in items if item.get_closest_marker("long")]
