@@ -55,7 +55,7 @@ def _exactly(link: socket.socket, count: int) -> bytes:
     return bytes(read)
 
 
-def _listen(link: socket.socket, requests: Requests) -> None:
+def listen(link: socket.socket, requests: Requests) -> None:
     """Take what the node says until the end, in a thread that notices at once when the node is gone."""
     kind = None
     try:
@@ -67,7 +67,7 @@ def _listen(link: socket.socket, requests: Requests) -> None:
         os._exit(NODE_IS_GONE)
 
 
-def _serve(link: socket.socket, folder: Path, requests: Requests) -> None:
+def serve(link: socket.socket, folder: Path, requests: Requests) -> None:
     """Do what the node asks for, one thing after the other."""
     load_hasher()
     checkpoints = Checkpoints(folder / "checkpoint.sqlite")
@@ -77,7 +77,7 @@ def _serve(link: socket.socket, folder: Path, requests: Requests) -> None:
             kind, body = requests.get()
             match kind:
                 case Said.BEGIN:
-                    root = _begun(writer, checkpoints)
+                    root = begun(writer, checkpoints)
                     link.sendall(message(Said.DONE, spell_root(root)))
                 case Said.BATCH | Said.URGENT_BATCH:
                     pace = Pace(something_waits if kind is Said.URGENT_BATCH else nothing_waits)
@@ -95,7 +95,7 @@ def _serve(link: socket.socket, folder: Path, requests: Requests) -> None:
         checkpoints.close()
 
 
-def _begun(writer: CheckpointWriter, checkpoints: Checkpoints) -> Digest:
+def begun(writer: CheckpointWriter, checkpoints: Checkpoints) -> Digest:
     """Build the tree of what the checkpoint holds."""
     loaded = checkpoints.load()
     root = writer.begin(loaded.state.all_leaves(), loaded.root)
@@ -111,9 +111,9 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     link, folder = socket.socket(fileno=int(sys.argv[1])), Path(sys.argv[2])
     requests: Requests = SimpleQueue()
-    Thread(target=_listen, args=(link, requests), name="node", daemon=True).start()
+    Thread(target=listen, args=(link, requests), name="node", daemon=True).start()
     try:
-        _serve(link, folder, requests)
+        serve(link, folder, requests)
     except (StorageError, sqlite3.Error) as error:
         said = str(error) if isinstance(error, StorageError) else f"a checkpoint cannot be written: {error}"
         link.sendall(message(Said.FAILED, said.encode()))

@@ -10,6 +10,8 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -23,6 +25,7 @@ from rollup.node.checkpoint_link import (
     spelled_root,
     spelled_stage,
 )
+from rollup.node.checkpoint_process import Requests, listen, serve
 from rollup.node.checkpointer import HOME, ProcessScribe
 from rollup.node.effects import Effects, SealedBatch
 from rollup.node.engine import Engine
@@ -120,6 +123,38 @@ def test_a_process_writes_what_a_thread_would(tmp_path: Path) -> None:
         )
     assert found["thread"] == found["process"]
     assert [row[-1] for row in found["process"]["batch"]] == ["published", "sealed"]
+
+
+def test_what_the_process_does_can_be_followed_in_a_thread(tmp_path: Path) -> None:
+    sealed = closed_batches()[:2]
+    with DataDirectory(tmp_path) as directory:
+        directory.checkpoints.begin_with(small_market().genesis)
+    here, there = socket.socketpair()
+    requests: Requests = SimpleQueue()
+    listening = Thread(target=listen, args=(there, requests))
+    serving = Thread(target=serve, args=(there, tmp_path, requests))
+    listening.start()
+    serving.start()
+
+    def asked(kind: Said, body: bytes = b"") -> bytes:
+        here.sendall(message(kind, body))
+        length, answer = HEAD.unpack(here.recv(HEAD.size, socket.MSG_WAITALL))
+        assert answer == Said.DONE
+        return here.recv(length, socket.MSG_WAITALL)
+
+    with here, there:
+        empty = spelled_root(asked(Said.BEGIN))
+        first = spelled_root(asked(Said.BATCH, spelled(sealed[0]).to_bytes()))
+        second = spelled_root(asked(Said.URGENT_BATCH, spelled(sealed[1]).to_bytes()))
+        asked(Said.STAGE, spell_stage(sealed[0].number, Stage.PUBLISHED))
+        here.sendall(message(Said.END))
+        listening.join()
+        serving.join()
+    assert len({empty, first, second}) == 3
+    with DataDirectory(tmp_path) as directory:
+        checkpoints = directory.checkpoints
+        assert checkpoints.load().root == second
+        assert [one.stage for one in checkpoints.latest_batches(2)] == [Stage.SEALED, Stage.PUBLISHED]
 
 
 def test_a_process_insists_on_the_root_that_was_written_down(tmp_path: Path) -> None:
