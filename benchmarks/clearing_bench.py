@@ -118,9 +118,7 @@ def describe_result(result: dict[str, Any]) -> list[str]:
     lines += tail_lines(result)
     if "steady" in result:
         steady = result["steady"]
-        lines += [
-            f"{steady[name]:>12,.2f}  {meaning}" for name, meaning in FIGURES.items() if name in steady
-        ]
+        lines += [f"{steady[name]:>12,.2f}  {meaning}" for name, meaning in FIGURES.items() if name in steady]
         lines += tail_lines(steady)
     if "mix" in result:
         lines.append("workload: " + ", ".join(f"{name} {value}" for name, value in result["mix"].items()))
