@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -98,7 +99,8 @@ def test_work_at_which_every_prover_dies_is_told_as_failed_and_the_rest_is_done(
     settings = settings_for(tmp_path, {"prove 2": ["die"] * 9})
     prover, _ = play(tmp_path, Batches(3), settings, lambda one: one.behind == 1 and one.covered == 1)
     assert prover.state_of(2) is ProofState.FAILED
-    assert "3 times, at last with code -9" in prover.describe()["failed"]["prove 2"]
+    # 255 where the process object had collected the status before asyncio's thread could ask for it.
+    assert re.search(r"3 times, at last with code (-9|255)\b", prover.describe()["failed"]["prove 2"])
     # It has its own proof, and the contract takes it only behind batch 2.
     assert prover.state_of(3) is ProofState.PROVED
 
