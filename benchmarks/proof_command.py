@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmarks import demo
+from circuits.proof_file import read_proof
 from rollup.commands.terminal import (
     BadInput,
     Refused,
@@ -17,7 +18,6 @@ from rollup.commands.terminal import (
     json_option,
     print_json,
     progress_on_stderr,
-    read_limited,
     write_result,
 )
 
@@ -216,16 +216,10 @@ def verify(file: Path, bits: int, accept_insecure: bool, as_json: bool) -> None:
 def _open(file: Path) -> tuple[bytes, Heading, VerificationKey]:
     """Read a proof file and build the key that it names; the sizes are checked before anything is allocated."""
     from benchmarks.examples.catalogue import EXAMPLES
-    from prover.errors import ProofRefused
     from prover.stark.circuit import CircuitError
-    from prover.stark.encoding import MAXIMUM_PROOF_BYTES, Reader, read_heading
     from prover.stark.key import make_verification_key
 
-    content = read_limited(file, MAXIMUM_PROOF_BYTES)
-    try:
-        heading = read_heading(Reader(content))
-    except ProofRefused as refusal:
-        raise BadInput(f"{str(file)!r}: {refusal}") from refusal
+    content, heading = read_proof(file)
     example = EXAMPLES.get(heading.circuit_name)
     if example is None:
         raise BadInput(

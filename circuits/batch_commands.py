@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import click
 
+from circuits.proof_file import read_proof
 from rollup.commands.quantities import moment
 from rollup.commands.reach import Reach, reaching
 from rollup.commands.terminal import (
@@ -316,16 +317,10 @@ def spoken(elements: tuple[int, ...]) -> dict[str, Any]:
 def _verified(path: Path, bits: int) -> tuple[tuple[int, ...], float]:
     """The statement of a proof that holds, and its provable bits."""
     from circuits.verifying import verification_key
-    from prover.errors import ProofRefused
-    from prover.stark.encoding import MAXIMUM_PROOF_BYTES, Reader, read_heading
     from prover.stark.verify import verify as verify_bytes
 
-    content = read_limited(path, MAXIMUM_PROOF_BYTES)
-    try:
-        statement = read_heading(Reader(content)).statement
-    except ProofRefused as refusal:
-        raise BadInput(f"{str(path)!r}: {refusal}") from refusal
-    accepted = verify_bytes(verification_key(content), statement, content, required_bits=bits)
+    content, heading = read_proof(path)
+    accepted = verify_bytes(verification_key(content), heading.statement, content, required_bits=bits)
     return accepted.statement, accepted.security.minimum
 
 

@@ -77,7 +77,7 @@ def serve(link: socket.socket, folder: Path, requests: Requests) -> None:
             kind, body = requests.get()
             match kind:
                 case Said.BEGIN:
-                    root = begun(writer, checkpoints)
+                    root = _begun(writer, checkpoints)
                     link.sendall(message(Said.DONE, spell_root(root)))
                 case Said.BATCH | Said.URGENT_BATCH:
                     pace = Pace(something_waits if kind is Said.URGENT_BATCH else nothing_waits)
@@ -95,7 +95,7 @@ def serve(link: socket.socket, folder: Path, requests: Requests) -> None:
         checkpoints.close()
 
 
-def begun(writer: CheckpointWriter, checkpoints: Checkpoints) -> Digest:
+def _begun(writer: CheckpointWriter, checkpoints: Checkpoints) -> Digest:
     """Build the tree of what the checkpoint holds."""
     loaded = checkpoints.load()
     root = writer.begin(loaded.state.all_leaves(), loaded.root)

@@ -147,11 +147,7 @@ class Fronts:
 
     async def launch(self) -> None:
         """Take the port and start the processes; they load while the node reads its files."""
-        host, port = self.settings.host, self.settings.port
-        try:
-            self._listeners = await _bound(host, port)
-        except OSError as error:
-            raise listen_error(host, port, error) from error
+        self._listeners = await _bound(self.settings.host, self.settings.port)
         self._keepers = [asyncio.create_task(self._keep(), name="front") for _ in range(self.settings.fronts)]
 
     async def serve(self, sequencer: Sequencer, runner: web.AppRunner) -> None:
@@ -361,14 +357,19 @@ def _refuse(link: Link, request: int, reason: Reason, detail: str = "") -> None:
 
 async def insist_on_port(host: str, port: int) -> None:
     """Say in one line that a port cannot be had, before anything is begun that takes long."""
+    for listener in await _bound(host, port):
+        listener.close()
+
+
+async def _bound(host: str, port: int) -> list[socket.socket]:
+    """Bind every address of a host; a port that cannot be had is said in one line."""
     try:
-        for listener in await _bound(host, port):
-            listener.close()
+        return await _sockets_at(host, port)
     except OSError as error:
         raise listen_error(host, port, error) from error
 
 
-async def _bound(host: str, port: int) -> list[socket.socket]:
+async def _sockets_at(host: str, port: int) -> list[socket.socket]:
     """Sockets bound to every address of a host, as asyncio would bind them."""
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
